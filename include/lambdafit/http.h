@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * http: HTTP/1.1 connections on libuv with llhttp: bounded, keep-alive, pipelining in order, chunked bodies with trailers in both directions,
+ * Expect: 100-continue. One loop, one thread, nothing blocks. Plus a small blocking client for the command line.
+ */
+#ifndef LAMBDAFIT_HTTP_H
+#define LAMBDAFIT_HTTP_H
+
+#include <uv.h>
+#include "lambdafit/base.h"
+
+typedef struct lf_http_server lf_http_server;
+typedef struct lf_http_conn lf_http_conn;
+typedef struct lf_http_req lf_http_req;
+
+typedef struct lf_http_header { lf_str name, value; } lf_http_header;
+
+/* A request, owned by its connection. Valid from on_headers until it is answered (and, if the client goes away first, until `gone` was called). */
+struct lf_http_req
+{
+  lf_http_conn *conn;
+  lf_str method;                  /* "GET" */
+  lf_str target, path, query;     /* raw, not decoded; query without '?' */
+  lf_http_header *headers;
+  size_t headers_n;
+  lf_buf body;                    /* whole body (on_request) */
+  lf_http_header *trailers;
+  size_t trailers_n;
+  int64_t body_limit;             /* set by on_headers: most bytes to accept (default: the server's); more: `too_large` */
+  bool too_large;                 /* the body was larger: it was read and thrown away, body holds nothing; body_seen counts the bytes */
+  int64_t body_seen;
+  bool truncated;                 /* the client closed in the middle of the body (only on_gone is called) */
+  void *user;                     /* the route's */
+};
+lf_str lf_http_get (const lf_http_req *r, const char *name);      /* header value, trimmed; {NULL,0} when absent; first of repeats */
+lf_str lf_http_trailer (const lf_http_req *r, const char *name);
+bool lf_http_has (const lf_http_req *r, const char *name);
+
+typedef struct lf_http_server_options
+{
+  uv_loop_t *loop;
+  size_t header_max;              /* whole header block; more: 431 and close */
+  int64_t body_max;               /* default body limit */
+  size_t conns_max;               /* 0: no limit; more are accepted and closed */
+  int64_t idle_ms;                /* a connection with no request for this long is closed; 0: never (Runtime API) */
+  int64_t header_ms;              /* a header block must be complete within this time of its first byte; 0: never */
+  void *user;
+  void (*on_headers) (lf_http_req *r, void *user);  /* optional: may set body_limit, or answer at once with lf_http_reply */
+  void (*on_request) (lf_http_req *r, void *user);  /* body complete; answer now or later with lf_http_reply */
+  void (*on_gone) (lf_http_req *r, void *user);     /* optional: the client closed before the answer (also mid-body: truncated); do not answer; forget r */
+} lf_http_server_options;
+
+lf_http_server *lf_http_server_new (const lf_http_server_options *o, lf_error *err);
+/* port 0: any. The bound port is *port afterwards. "address in use" is an error that says so. */
+int lf_http_listen (lf_http_server *s, const char *host, int *port, lf_error *err);
+int lf_http_listen_fd (lf_http_server *s, int fd, lf_error *err); /* takes ownership of a listening socket (on success) */
+/* Stops listening and closes every connection; frees itself when libuv has closed the handles. No callbacks afterwards. */
+void lf_http_server_close (lf_http_server *s);
+size_t lf_http_server_conns (const lf_http_server *s);
+
+/* Answers a request. Headers are literal lines without Content-Length, Date, Connection (added here as needed): an array of name, value pairs.
+ * The body is copied (small) or written at once without copying where the socket takes it. Pipelined requests are answered in order. */
+typedef struct lf_http_pair { const char *name; const char *value; } lf_http_pair;
+void lf_http_reply (lf_http_req *r, int status, const lf_http_pair *headers, size_t n, const void *body, size_t len);
+void lf_http_reply_close (lf_http_req *r, int status, const lf_http_pair *headers, size_t n, const void *body, size_t len); /* and close */
+/* Chunked answer in pieces, for streams. */
+void lf_http_reply_begin (lf_http_req *r, int status, const lf_http_pair *headers, size_t n);
+void lf_http_reply_chunk (lf_http_req *r, const void *p, size_t n);
+void lf_http_reply_end (lf_http_req *r);
+const char *lf_http_status_text (int status);
+
+/* ---- blocking client (command line only) --------------------------------------------------------------------------------------------- */
+
+typedef struct lf_http_answer { int status; lf_http_header *headers; size_t headers_n; lf_buf body; lf_buf head; } lf_http_answer;
+/* endpoint "http://127.0.0.1:3001". timeout_ms 0: none. A refused connection is LF_EXIT_IO with the fix "start it with lambdafit serve". */
+int lf_http_call (const char *endpoint, const char *method, const char *path, const lf_http_pair *headers, size_t n, const void *body,
+                  size_t len, int64_t timeout_ms, lf_http_answer *out, lf_error *err);
+lf_str lf_http_answer_get (const lf_http_answer *a, const char *name);
+void lf_http_answer_fini (lf_http_answer *a);
+
+#endif

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * model: everything Lambda decides, with no clock and no I/O. Functions and their checks, the fleet of execution environments
+ * (placement, cold and warm, init, timeouts, keepalive, concurrency, throttles, reset), asynchronous events, billing, limits and
+ * violations, log lines. The daemon carries the effects out with real sandboxes; the simulator runs the same code with a virtual clock.
+ */
+#ifndef LAMBDAFIT_MODEL_H
+#define LAMBDAFIT_MODEL_H
+
+#include "lambdafit/base.h"
+#include "lambdafit/profile.h"
+
+/* ---- runtimes (one table: src/model/runtimes.def) -------------------------------------------------------------------------- */
+
+typedef enum { LF_RT_PROVIDED, LF_RT_PYTHON, LF_RT_NODEJS, LF_RT_REFUSED } lf_runtime_kind;
+typedef struct lf_runtime_info
+{
+  char id[32];              /* "python3.12" */
+  lf_runtime_kind kind;
+  int major, minor;         /* 3, 12; 22, 0; 0, 0 for provided */
+  const char *instead;      /* for LF_RT_REFUSED: what to do instead */
+} lf_runtime_info;
+/* Recognises any python3.N, nodejsN.x, provided.al2, provided.al2023, and the refused families. 0 or -1 with a Lambda-like error. */
+int lf_runtime_parse (const char *id, lf_runtime_info *out, lf_error *err);
+
+/* ---- functions -------------------------------------------------------------------------------------------------------------- */
+
+typedef enum { LF_LOG_TEXT, LF_LOG_JSON } lf_log_format;
+typedef enum { LF_NET_HOST, LF_NET_NONE } lf_network;
+
+/* A function's configuration as Lambda would hold it. Strings are owned by the struct. */
+typedef struct lf_function
+{
+  char *name, *version;           /* version "$LATEST" */
+  char *runtime, *handler;
+  lf_runtime_info rt;
+  lf_arch arch;
+  char *region, *account;         /* account "123456789012" */
+  int64_t memory_mb, timeout_ms, tmp_mb;
+  lf_strv env;                    /* the user's variables, "K=V" */
+  lf_strv layers;                 /* paths or ARNs, in order */
+  int64_t reserved;               /* reserved concurrency, LF_NONE when not reserved */
+  int64_t keepalive_ms;           /* LF_NONE: the profile's */
+  int64_t life_ms;                /* maximum age of an environment, LF_NONE: no limit */
+  lf_network network;
+  lf_log_format log_format;
+  bool single_use;                /* `run --cold`: an environment serves one invocation */
+  int async_retries;              /* -1: the profile's */
+  int64_t async_max_age_s;        /* LF_NONE: the profile's */
+  /* measured when prepared */
+  int64_t package_bytes, zip_bytes, env_bytes; /* zip_bytes LF_NONE for a directory */
+  char code_sha256[45];
+  char *interpreter;              /* what really runs it: "/usr/bin/python3.11 (3.11.2)"; NULL for provided */
+} lf_function;
+void lf_function_init (lf_function *f);        /* defaults, all numbers LF_NONE */
+void lf_function_fini (lf_function *f);
+int lf_function_copy (lf_function *to, const lf_function *from, lf_error *err);
+int lf_function_defaults (lf_function *f, const lf_profile *p, lf_error *err); /* fills what is missing from the profile */
+/* Everything CreateFunction would refuse about the settings (names, ranges, environment size and reserved keys, layers), with
+ * Lambda's own text. err->exit is LF_EXIT_USAGE for bad settings and LF_EXIT_FAILED for a broken limit (then *limit_id names it). */
+int lf_function_check (const lf_function *f, const lf_profile *p, const char **limit_id, lf_error *err);
+/* The compact JSON object text whose length Lambda measures for the 4 KB limit. */
+int lf_function_env_json (const lf_function *f, lf_buf *out);
+bool lf_env_key_reserved (const char *key);
+char *lf_function_arn (const lf_function *f, const char *qualifier); /* NULL qualifier: none; caller frees */
+
+/* Parses every accepted form of FunctionName (name, name:qual, function:name, account:function:name, partial and full ARN), already
+ * percent-decoded. *name and *qualifier (NULL if none) are owned by the caller. -1 with the ValidationException text in err->why. */
+int lf_function_name_parse (const char *text, char **name, char **qualifier, char **region, lf_error *err);
+
+/* ---- what one invocation becomes -------------------------------------------------------------------------------------------- */
+
+typedef enum
+{
+  LF_ST_OK, LF_ST_FUNCTION_ERROR, LF_ST_TIMEOUT, LF_ST_OUT_OF_MEMORY, LF_ST_CRASH, LF_ST_INIT_ERROR, LF_ST_INIT_TIMEOUT,
+  LF_ST_THROTTLED, LF_ST_REJECTED, LF_ST_COUNT
+} lf_status;
+const char *lf_status_name (lf_status s);         /* "ok", "function_error", ... (src/model/status.def) */
+int lf_status_parse (const char *s, lf_status *out);
+
+typedef enum { LF_SRC_LIVE, LF_SRC_SIMULATED, LF_SRC_IMPORTED } lf_source;
+/* KERNEL: cannot be exceeded, the kernel refuses. CHECKED: as exact, but by lambdafit's own check of what passes through it (payload
+ * sizes, package, concurrency). In logs and JSON both are "kernel" (three words: kernel, sampled, none); tables for people say "checked". */
+typedef enum { LF_ENF_NONE, LF_ENF_SAMPLED, LF_ENF_KERNEL, LF_ENF_CHECKED } lf_enforced;
+const char *lf_enforced_name (lf_enforced e);  /* "none", "sampled", "kernel", "kernel" */
+const char *lf_enforced_label (lf_enforced e); /* "none", "sampled", "kernel", "checked" */
+
+/* The row of one invocation: quantities, never money. Integers are LF_NONE when not measured. Strings are borrowed and may be NULL. */
+typedef struct lf_record
+{
+  const char *request_id, *function, *environment, *host;
+  lf_source source;
+  int64_t received_us;                /* wall clock */
+  int cold;                           /* 0, 1; -1 not applicable */
+  lf_status status;
+  const char *error_type, *error_message;
+  int64_t wait_us, init_us, duration_us, billed_ms, memory_mb, tmp_mb;
+  lf_arch arch;
+  const char *region, *profile;
+  int64_t max_memory_bytes, peak_memory_bytes, tmp_used_bytes, tmp_growth_bytes, cpu_us, throttled_us;
+  int64_t request_bytes, response_bytes;
+  const char *log_tail;
+  size_t log_tail_len;
+} lf_record;
+void lf_record_init (lf_record *r);   /* all absent */
+
+/* ---- limits (one table: src/model/limits.def) -------------------------------------------------------------------------------- */
+
+typedef enum
+{
+  LF_LIM_DURATION, LF_LIM_INIT, LF_LIM_MEMORY, LF_LIM_TMP, LF_LIM_PACKAGE, LF_LIM_ZIP, LF_LIM_LAYERS, LF_LIM_REQUEST, LF_LIM_RESPONSE,
+  LF_LIM_ASYNC_REQUEST, LF_LIM_ENV, LF_LIM_FDS, LF_LIM_PROCESSES, LF_LIM_CONCURRENCY, LF_LIM_REQUEST_RATE, LF_LIM_COUNT
+} lf_limit;
+typedef struct lf_limit_info { const char *id, *title, *unit, *doc; lf_enforced by_default; bool per_invocation; } lf_limit_info;
+const lf_limit_info *lf_limit_get (lf_limit l);
+int lf_limit_parse (const char *id, lf_limit *out);
+int64_t lf_limit_allowed (lf_limit l, const lf_function *f, const lf_profile *p); /* in the limit's unit; LF_NONE: no limit */
+int64_t lf_limit_used (lf_limit l, const lf_function *f, const lf_record *r);     /* r may be NULL (static limits); LF_NONE: not measured */
+
+/* How each limit is really enforced for an environment on this machine. */
+typedef struct lf_enforcement { lf_enforced by[LF_LIM_COUNT]; lf_enforced cpu; } lf_enforcement;
+int lf_enforcement_json (const lf_enforcement *e, lf_buf *out);   /* {"memory":"kernel",...} */
+
+typedef enum { LF_SEV_BROKEN, LF_SEV_NEAR } lf_severity;
+typedef struct lf_violation
+{
+  const char *request_id, *function; /* request_id NULL before any invocation */
+  int64_t at_us;
+  const char *limit_id;
+  lf_severity severity;
+  int64_t used, allowed;
+  const char *unit;
+  lf_enforced enforced;
+  const char *rule;
+  char message[400], fix[400];
+} lf_violation;
+#define LF_VIOLATIONS_MAX 16
+/* Which limits this invocation broke or came within 10 % of. Writes at most LF_VIOLATIONS_MAX; returns how many. */
+size_t lf_violations (const lf_function *f, const lf_profile *p, const lf_enforcement *e, const lf_record *r, lf_violation out[LF_VIOLATIONS_MAX]);
+/* The same for what is known before any invocation: package, zip, layers, env. */
+size_t lf_violations_static (const lf_function *f, const lf_profile *p, int64_t at_us, lf_violation out[LF_VIOLATIONS_MAX]);
+
+/* ---- billing ------------------------------------------------------------------------------------------------------------------ */
+
+/* Billed milliseconds. init_us LF_NONE when there was no init phase; timed_out: the handler's part bills exactly the timeout. */
+int64_t lf_billed_ms (const lf_profile *p, lf_runtime_kind kind, int64_t init_us, int64_t duration_us, bool timed_out, int64_t timeout_ms);
+typedef struct lf_cost { lf_money total, requests, duration, init, tmp; bool known; const char *currency; } lf_cost;
+/* Cost of quantities in a region; first duration tier unless gb_s_before says how many GB-s the month already holds. */
+void lf_cost_of (const lf_profile *p, const char *region, lf_arch arch, int64_t billed_ms, int64_t init_ms_part, int64_t memory_mb,
+                 int64_t tmp_mb, int64_t requests, lf_cost *out);
+void lf_cost_of_record (const lf_profile *p, const char *region, const lf_record *r, lf_cost *out);
+void lf_cost_add (lf_cost *sum, const lf_cost *c);
+
+/* ---- log lines and error bodies, byte for byte as Lambda's --------------------------------------------------------------------- */
+
+int lf_line_init_start (lf_buf *b, const lf_profile *p, const lf_function *f, int64_t wall_us);
+int lf_line_start (lf_buf *b, const lf_profile *p, const lf_function *f, const char *request_id, int64_t wall_us);
+int lf_line_end (lf_buf *b, const lf_profile *p, const lf_function *f, const char *request_id, int64_t wall_us);
+/* REPORT, with the era's way of saying a failure (fields, or separate lines). r gives everything. */
+int lf_line_report (lf_buf *b, const lf_profile *p, const lf_function *f, const lf_record *r, int64_t wall_us);
+/* INIT_REPORT for a failed or repeated init; status "timeout" or "error"; error_type may be NULL; phase "init" or "invoke". */
+int lf_line_init_report (lf_buf *b, const lf_profile *p, const lf_function *f, int64_t init_us, const char *phase, const char *status,
+                         const char *error_type, int64_t wall_us);
+/* Body the caller gets for an outcome that the platform (not the runtime) reports: timeout, exit, signal, out of memory, response
+ * too large. `exit` describes the process's end. Also gives error_type. */
+typedef struct lf_exit_info { bool exited; int code; int signal; bool core; bool oom; bool exec_failed; int exec_errno; } lf_exit_info;
+int lf_body_timeout (lf_buf *b, const lf_profile *p, const char *request_id, int64_t timeout_ms, int64_t wall_us, const char **error_type);
+int lf_body_exit (lf_buf *b, const lf_profile *p, const char *request_id, const lf_exit_info *how, const char **error_type);
+int lf_body_response_too_large (lf_buf *b, const lf_profile *p, int64_t bytes, const char **error_type);
+/* The sentence alone: "Runtime exited with error: signal: killed". */
+void lf_exit_sentence (const lf_exit_info *how, char out[96]);
+
+/* ---- the fleet ------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct lf_fleet lf_fleet;
+typedef struct lf_fleet_fn lf_fleet_fn;
+typedef struct lf_env lf_env;
+typedef struct lf_inv lf_inv;
+
+/* starting: first init; busy: serving or initialising again inside an invocation; idle: warm; resetting: being killed to be re-used;
+ * gone: destroyed, waiting for the driver's LF_EV_GONE. */
+typedef enum { LF_ENV_STARTING, LF_ENV_BUSY, LF_ENV_IDLE, LF_ENV_RESETTING, LF_ENV_GONE } lf_env_state;
+const char *lf_env_state_name (lf_env_state s); /* "starting", "busy", "idle"; resetting counts as "busy" */
+
+typedef enum { LF_END_KEEPALIVE, LF_END_LIFE, LF_END_SINGLE_USE, LF_END_SHUTDOWN, LF_END_START_FAILED, LF_END_REMOVED } lf_env_end;
+const char *lf_env_end_name (lf_env_end e);
+
+/* One execution environment. Owned by the fleet; the driver hangs its own object on `user` and never writes other fields. */
+struct lf_env
+{
+  void *user;
+  uint64_t serial;              /* 1, 2, 3... in order of creation */
+  lf_fleet_fn *fn;
+  lf_env_state state;
+  bool frozen, needs_init, in_invoke_init;  /* needs_init: the process is dead, /tmp is kept */
+  lf_inv *inv;                  /* bound invocation or NULL */
+  lf_time_us created, launched, idle_since, deadline; /* deadline of the running phase, LF_NONE if none */
+  uint64_t served;
+  /* private to the fleet */
+  lf_env *lru_prev, *lru_next, *all_prev, *all_next;
+  size_t heap_pos;
+  lf_time_us heap_key;
+  bool freeze_queued;
+  lf_env *freeze_prev, *freeze_next;
+  lf_time_us freeze_at;
+};
+
+/* One invocation, embedded in the driver's own object (so no lookups): the driver zeroes it and keeps it alive until LF_FX_FINISH. */
+struct lf_inv
+{
+  void *user;
+  lf_fleet_fn *fn;
+  lf_env *env;
+  bool sync;
+  /* results, valid as the effects say */
+  bool cold, responded, finished, answered;
+  lf_status status;
+  lf_time_us received, begun /* init began (cold) or handler delivered (warm) */, delivered, response_at, ended;
+  int64_t wait_us, init_us, duration_us; /* init_us: the first init phase, LF_NONE when warm */
+  int64_t abandoned_init_us;            /* a first init that failed or timed out and was run again inside the invocation, else LF_NONE */
+  lf_status abandoned_status;           /* LF_ST_INIT_ERROR or LF_ST_INIT_TIMEOUT */
+  lf_exit_info exit;                     /* how the process ended, if it ended this invocation */
+  const char *throttle_reason;           /* Lambda's Reason */
+  int64_t retry_after_ms;                /* LF_NONE or a hint */
+};
+
+typedef enum
+{
+  LF_EV_INVOKE,        /* inv, fn */
+  LF_EV_LAUNCHED,      /* env: its runtime was exec'd (init begins) */
+  LF_EV_LAUNCH_FAILED, /* env: no sandbox could be made; the invocation fails, the environment is destroyed */
+  LF_EV_NEXT,          /* env: the runtime asked for the next invocation */
+  LF_EV_RESPONSE,      /* env: the whole answer arrived; `status` LF_ST_OK or LF_ST_FUNCTION_ERROR */
+  LF_EV_EXIT,          /* env: the runtime process (and its tree) is gone; `exit` says how. Also the answer to LF_FX_KILL. */
+  LF_EV_GONE,          /* env: the sandbox is destroyed; the fleet forgets it and frees it */
+  LF_EV_TICK,          /* time passed */
+  LF_EV_REMOVE_FN,     /* fn: destroy its environments as they become idle, refuse new ones */
+  LF_EV_SHUTDOWN       /* destroy everything */
+} lf_event_type;
+typedef struct lf_event { lf_event_type type; lf_fleet_fn *fn; lf_env *env; lf_inv *inv; lf_status status; lf_exit_info exit; } lf_event;
+
+typedef enum
+{
+  LF_FX_START,     /* env: launch a sandbox for env->fn */
+  LF_FX_RESTART,   /* env: start the runtime process again in the same sandbox (same /tmp) */
+  LF_FX_THAW,      /* env */
+  LF_FX_DELIVER,   /* env, inv: answer the waiting /next */
+  LF_FX_FREEZE,    /* env */
+  LF_FX_KILL,      /* env: kill the process tree, keep /tmp, then send LF_EV_EXIT */
+  LF_FX_DESTROY,   /* env, end: tear everything down, then send LF_EV_GONE */
+  LF_FX_ABANDONED, /* env, inv: a first init failed or timed out (inv->abandoned_*): log INIT_REPORT; a RESTART follows */
+  LF_FX_ANSWER,    /* inv: its outcome is known (status, duration, init): commit the row, then answer the caller */
+  LF_FX_FINISH     /* inv: nothing more will happen to it; duration is final (it may have grown since ANSWER); the driver may free it */
+} lf_effect_type;
+typedef struct lf_effect { lf_effect_type type; lf_env *env; lf_inv *inv; lf_env_end end; } lf_effect;
+/* Effects are appended in the order in which they must be carried out. */
+typedef struct lf_effects { lf_effect *v; size_t n, cap; } lf_effects;
+void lf_effects_fini (lf_effects *fx);
+
+typedef enum { LF_PICK_MRU, LF_PICK_NEWEST, LF_PICK_LRU } lf_pick;
+typedef struct lf_fleet_options
+{
+  const lf_profile *profile;
+  int64_t concurrency;        /* LF_NONE: the profile's account limit */
+  lf_pick pick;
+  bool rate_limit;            /* enforce requests per second */
+  bool scaling_limit;         /* enforce the scaling rate */
+  int64_t freeze_delay_us;    /* an idle environment is frozen this long after it became idle */
+} lf_fleet_options;
+lf_fleet *lf_fleet_new (const lf_fleet_options *o);
+void lf_fleet_free (lf_fleet *f);                    /* frees what is left, whatever its state */
+/* f must stay valid and unchanged until the function is removed and has no environments. NULL when out of memory. */
+lf_fleet_fn *lf_fleet_add (lf_fleet *f, const lf_function *fn, void *user);
+void *lf_fleet_fn_user (const lf_fleet_fn *fn);
+const lf_function *lf_fleet_fn_config (const lf_fleet_fn *fn);
+int lf_fleet_set_reserved (lf_fleet *f, lf_fleet_fn *fn, int64_t reserved, lf_error *err); /* LF_NONE unsets */
+/* The only way anything happens. Time never goes back (a smaller `now` is read as the last one). Due deadlines are handled before
+ * the event. Appends to *fx (the caller empties it). 0, or -1 only when out of memory (then nothing changed). */
+int lf_fleet_step (lf_fleet *f, const lf_event *ev, lf_time_us now, lf_effects *fx);
+/* When LF_EV_TICK is next needed, or LF_NONE. */
+lf_time_us lf_fleet_next (const lf_fleet *f);
+typedef struct lf_fleet_counts { size_t environments, busy, idle, starting; } lf_fleet_counts;
+void lf_fleet_count (const lf_fleet *f, const lf_fleet_fn *fn /* NULL: all */, lf_fleet_counts *out);
+/* Visits every environment (do not step meanwhile). */
+void lf_fleet_each (const lf_fleet *f, void (*visit) (const lf_env *e, void *user), void *user);
+lf_time_us lf_env_keepalive_left (const lf_fleet *f, const lf_env *e, lf_time_us now); /* LF_NONE unless idle */
+/* Asserts every invariant of the fleet; for tests. NULL, or the sentence that is broken. */
+const char *lf_fleet_broken (const lf_fleet *f);
+
+/* ---- asynchronous events (retries, maximum age), on top of the fleet; pure as well ------------------------------------------------ */
+
+typedef struct lf_async lf_async;
+typedef enum { LF_AS_SUCCESS, LF_AS_RETRIES_EXHAUSTED, LF_AS_EVENT_AGE_EXCEEDED, LF_AS_ZERO_RESERVED } lf_async_end;
+const char *lf_async_end_name (lf_async_end e);  /* "Success", "RetriesExhausted", "EventAgeExceeded", "ZeroReservedConcurrency" */
+typedef struct lf_async_event
+{
+  void *user;
+  const lf_function *fn;
+  lf_time_us accepted, due;
+  int attempts;               /* invocations made (throttled tries do not count) */
+  int throttles;              /* in a row, for the backoff */
+  bool running;
+  size_t heap_pos;
+} lf_async_event;               /* embedded in the driver's object */
+typedef enum { LF_AFX_INVOKE, LF_AFX_DONE } lf_async_fx_type;
+typedef struct lf_async_fx { lf_async_fx_type type; lf_async_event *ev; lf_async_end end; } lf_async_fx;
+typedef struct lf_async_fxs { lf_async_fx *v; size_t n, cap; } lf_async_fxs;
+lf_async *lf_async_new (const lf_profile *p);
+void lf_async_free (lf_async *a);
+int lf_async_accept (lf_async *a, lf_async_event *ev, lf_time_us now, bool zero_reserved, lf_async_fxs *fx);
+int lf_async_result (lf_async *a, lf_async_event *ev, lf_status status, lf_time_us now, lf_async_fxs *fx);
+int lf_async_tick (lf_async *a, lf_time_us now, lf_async_fxs *fx);
+lf_time_us lf_async_next (const lf_async *a);
+size_t lf_async_waiting (const lf_async *a);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sandbox: the mechanism behind one execution environment. A plan (pure) says what Lambda's environment looks like; launching it
+ * starts `lambdafit-init` as pid 1 of new namespaces with a vfork-like clone (the daemon never forks or unshares itself). The
+ * supervisor stays alive over restarts of the runtime, so /tmp survives a reset. The room uses no event loop: it gives descriptors
+ * to poll and functions to call when they are ready; nothing here blocks except where said.
+ *
+ * Cgroup driver with three instances (v2, v1, none), each taking a root directory, so it is tested on a fake tree.
+ */
+#ifndef LAMBDAFIT_SANDBOX_H
+#define LAMBDAFIT_SANDBOX_H
+
+#include <sys/types.h>
+#include "lambdafit/base.h"
+#include "lambdafit/model.h"
+
+/* ---- cgroups ---------------------------------------------------------------------------------------------------------------------- */
+
+typedef enum { LF_CG_NONE, LF_CG_V1, LF_CG_V2 } lf_cg_kind;
+typedef struct lf_cg_driver lf_cg_driver; /* a hierarchy we may use: opened once by the daemon */
+typedef struct lf_cg lf_cg;               /* one group */
+typedef struct lf_cg_limits { int64_t memory_bytes, cpu_milli, processes; } lf_cg_limits; /* LF_NONE: not limited */
+typedef struct lf_cg_usage { int64_t memory_bytes, peak_bytes, cpu_us, throttled_us, oom_kills, processes; } lf_cg_usage;
+
+/* Opens the best driver here: v2 (own delegated subtree), else v1 (writable controllers), else none. `force` picks one. With a
+ * root other than NULL the hierarchy is looked for there (tests). Never fails for LF_CG_NONE. `why` (>= 200 bytes, may be NULL) says why not better. */
+lf_cg_driver *lf_cg_open (const lf_cg_kind *force, const char *root, char *why, lf_error *err);
+void lf_cg_close (lf_cg_driver *d);             /* removes our parent group too */
+lf_cg_kind lf_cg_driver_kind (const lf_cg_driver *d);
+/* Removes groups (and kills processes in them) left by a daemon that died; returns how many. */
+int lf_cg_sweep (lf_cg_driver *d);
+lf_cg *lf_cg_new (lf_cg_driver *d, const char *name, const lf_cg_limits *l, lf_error *err);
+int lf_cg_attach (lf_cg *g, pid_t pid, lf_error *err);
+int lf_cg_fd (const lf_cg *g);                  /* v2 directory fd for CLONE_INTO_CGROUP, or -1 */
+int lf_cg_set_memory (lf_cg *g, int64_t bytes, lf_error *err);
+int lf_cg_freeze (lf_cg *g);                    /* 0, or -1 (none: unsupported, the supervisor does it) */
+int lf_cg_thaw (lf_cg *g);
+int lf_cg_kill (lf_cg *g);                      /* every process in it */
+int lf_cg_usage_get (lf_cg *g, lf_cg_usage *u); /* what is not measured is LF_NONE */
+int lf_cg_peak_reset (lf_cg *g);                /* starts a new per-invocation mark; -1 when this kernel cannot */
+int lf_cg_memory_event_fd (lf_cg *g, int64_t threshold_bytes); /* v1 eventfd armed at the threshold / v2 fd to poll for POLLPRI; -1 */
+int lf_cg_free (lf_cg *g, lf_error *err);       /* removes it; its processes must be dead */
+
+/* ---- what the machine can do (doctor) ----------------------------------------------------------------------------------------------- */
+
+typedef struct lf_mechanism { const char *name; bool ok; char detail[240]; char fix[300]; } lf_mechanism;
+typedef struct lf_machine
+{
+  lf_mechanism mech[24];
+  size_t n;
+  lf_enforcement enforcement;   /* what an environment started here gets */
+  bool sandbox;                 /* can one be made at all */
+} lf_machine;
+/* Tries every mechanism for real (namespaces, mounts, quota, cgroup controllers, freezer, network namespace...). May take tens of ms; blocks. */
+void lf_machine_probe (lf_machine *m);
+
+/* ---- the host: one per daemon ------------------------------------------------------------------------------------------------------- */
+
+typedef struct lf_sb_host lf_sb_host;
+typedef struct lf_sb_host_options
+{
+  const char *state_dir;    /* private folder for prepared files (etc/, fake /sys files) */
+  const char *init_path;    /* lambdafit-init; NULL: lf_libexec_path */
+  const lf_cg_kind *cg;     /* force a cgroup driver */
+} lf_sb_host_options;
+/* Prepares what all sandboxes share (etc folder with passwd, hosts, resolv.conf...; the cgroup parent). -1 with exit UNSUPPORTED and a
+ * fix when no sandbox can be made here (user namespaces forbidden, ...). Blocks briefly. */
+lf_sb_host *lf_sb_host_new (const lf_sb_host_options *o, lf_error *err);
+void lf_sb_host_free (lf_sb_host *h);
+const lf_enforcement *lf_sb_host_enforcement (const lf_sb_host *h);
+lf_cg_kind lf_sb_host_cgroup (const lf_sb_host *h);
+
+/* ---- the plan (pure) ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct lf_sb_bind { char *from, *to; } lf_sb_bind;
+/* Everything a sandbox is made from. Made by lf_sb_plan_make from a function; the driver may adjust it before launch. */
+typedef struct lf_sb_plan
+{
+  char *task_dir;           /* host folder shown read-only as /var/task */
+  char *opt_dir;            /* merged layers shown as /opt, or NULL (an empty /opt) */
+  char *runtime_dir;        /* our bootstraps for managed runtimes, shown as /var/runtime; or NULL (empty) */
+  lf_sb_bind binds[16];     /* interpreter prefixes, read-only, same path inside unless `to` says otherwise */
+  size_t binds_n;
+  lf_strv argv;             /* runtime command inside the sandbox; argv[0] is a path inside */
+  lf_strv env;              /* complete environment; AWS_LAMBDA_RUNTIME_API is set by the driver before launch */
+  int64_t memory_bytes, tmp_bytes, cpu_milli;
+  int visible_cpus;
+  int64_t fds, processes, nproc_rlimit;
+  lf_network network;
+} lf_sb_plan;
+void lf_sb_plan_fini (lf_sb_plan *p);
+/* What was found on the machine to run a managed runtime with (see lf_interpreter_find). */
+typedef struct lf_interpreter
+{
+  char *path;               /* /usr/bin/python3.11 */
+  char *version;            /* "3.11.2" */
+  char *prefix;             /* folder to make visible when it is not under /usr; NULL otherwise */
+  bool exact;               /* the version the runtime id asks for */
+  bool own_client;          /* the real client (awslambdaric, aws-lambda-ric) is importable from the function, its layers or the interpreter */
+  char *client_argv0;       /* for own_client with Node: path of the client's entry inside the sandbox */
+} lf_interpreter;
+void lf_interpreter_fini (lf_interpreter *i);
+/* Finds the interpreter for a managed runtime: exact version in PATH, then pyenv, uv, conda, nvm, fnm, asdf, mise folders; else the nearest of
+ * the same language (exact = false). `by_hand` (may be NULL) decides. Runs nothing but reads version from file names and, when
+ * needed, asks the binary itself by posix_spawn (blocks; called before serving). -1: LF_EXIT_UNSUPPORTED. */
+int lf_interpreter_find (const lf_runtime_info *rt, const char *by_hand, lf_interpreter *out, lf_error *err);
+/* Whether the function's code or layers bring the real runtime client, and how to start it. */
+int lf_interpreter_client (lf_interpreter *i, const lf_runtime_info *rt, const char *task_dir, const char *opt_dir, lf_error *err);
+/* log_stream: "YYYY/MM/DD/[$LATEST]hex". creds: false gives placeholder credentials. host_env: the caller's environ (for AWS_ENDPOINT_URL*). */
+typedef struct lf_sb_plan_input
+{
+  const lf_function *f; const lf_profile *p; const lf_interpreter *interp; /* NULL for provided */
+  const char *task_dir, *opt_dir, *runtime_dir, *log_stream; bool pass_credentials; char *const *host_env;
+} lf_sb_plan_input;
+int lf_sb_plan_make (const lf_sb_plan_input *in, lf_sb_plan *out, lf_error *err);
+
+/* ---- one sandbox ---------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct lf_sandbox lf_sandbox;
+typedef enum
+{
+  LF_SB_NONE,         /* nothing more to read now */
+  LF_SB_LAUNCHED,     /* the runtime was exec'd (init begins) */
+  LF_SB_EXEC_FAILED,  /* the runtime could not be exec'd: exit.exec_errno */
+  LF_SB_SETUP_FAILED, /* no sandbox: `error` */
+  LF_SB_EXIT,         /* the runtime's process ended: `exit` (oom told apart by the cgroup's count); its whole tree is dead */
+  LF_SB_DEAD          /* the supervisor is gone: the sandbox can only be freed */
+} lf_sb_event_type;
+typedef struct lf_sb_event { lf_sb_event_type type; lf_exit_info exit; lf_error error; } lf_sb_event;
+
+/* Starts pid 1 and returns at once; LAUNCHED or a failure comes as an event. The plan is copied into the helper's message and not kept.
+ * With network NONE the Runtime API's listening socket (127.0.0.1:9001 inside) comes back by lf_sandbox_listen_fd after LAUNCHED is
+ * reported, and before the runtime is exec'd it is already listening, so the runtime may connect first. */
+lf_sandbox *lf_sandbox_launch (lf_sb_host *h, const char *id, const lf_sb_plan *plan, lf_error *err);
+int lf_sandbox_ctl_fd (const lf_sandbox *s);     /* poll for reading: events */
+int lf_sandbox_log_fd (const lf_sandbox *s);     /* poll for reading: stdout and stderr of everything inside, non-blocking */
+int lf_sandbox_memory_fd (const lf_sandbox *s);  /* poll (POLLPRI on v2, POLLIN on v1): memory passed the moving mark; -1 if none */
+bool lf_sandbox_memory_fd_is_pri (const lf_sandbox *s);
+int lf_sandbox_listen_fd (lf_sandbox *s);        /* network none: the caller owns it; -1 otherwise */
+void lf_sandbox_read (lf_sandbox *s, lf_sb_event *ev); /* one event; LF_SB_NONE when there is none */
+void lf_sandbox_on_memory (lf_sandbox *s);       /* memory_fd is ready: kill if over the limit (the EXIT event then says oom), else arm again */
+int lf_sandbox_sample (lf_sandbox *s);           /* driver without kernel enforcement: look at memory now, kill if over; call from a timer */
+int lf_sandbox_restart (lf_sandbox *s, lf_error *err);  /* after EXIT: run the same argv and env again, /tmp kept; LAUNCHED follows */
+int lf_sandbox_kill (lf_sandbox *s);             /* SIGKILL to the runtime's whole tree (thaws first); EXIT follows */
+int lf_sandbox_freeze (lf_sandbox *s);
+int lf_sandbox_thaw (lf_sandbox *s);
+bool lf_sandbox_frozen (const lf_sandbox *s);
+pid_t lf_sandbox_pid (const lf_sandbox *s);      /* supervisor, in our pid namespace */
+/* Measures. Cheap: a few preads. */
+typedef struct lf_sb_usage { int64_t memory_bytes, max_memory_bytes, peak_memory_bytes, tmp_bytes, cpu_us, throttled_us; } lf_sb_usage;
+void lf_sandbox_usage (lf_sandbox *s, lf_sb_usage *u); /* max: since the start; peak: since lf_sandbox_mark; both without /tmp */
+void lf_sandbox_mark (lf_sandbox *s);            /* an invocation begins */
+/* Kills everything, removes cgroup and mounts. Asynchronous part: lf_sandbox_destroy starts it; DEAD comes on ctl_fd (or at once);
+ * then lf_sandbox_free, which does not block (it retries rmdir of the cgroup a bounded number of times). */
+void lf_sandbox_destroy (lf_sandbox *s);
+void lf_sandbox_free (lf_sandbox *s);
+
+#endif

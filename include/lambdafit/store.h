@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * store: the log, one SQLite file. Schema with version and migrations (src/store/schema.def), a writer used by the daemon's loop, and
+ * readers that open any log read-only. "An answered invocation is already committed": the writer groups rows of one loop turn in one
+ * transaction; lf_store_commit returns before any of them is answered. WAL, synchronous=NORMAL; checkpoints run on a thread of the
+ * store's own, never in the caller.
+ */
+#ifndef LAMBDAFIT_STORE_H
+#define LAMBDAFIT_STORE_H
+
+#include "lambdafit/base.h"
+#include "lambdafit/model.h"
+
+#define LF_STORE_VERSION 1
+
+typedef struct lf_store lf_store;
+/* NULL path: $LAMBDAFIT_DB, else $XDG_STATE_HOME/lambdafit/log.db. Creates and migrates. Errors (LF_EXIT_IO): not a database, newer schema
+ * (says both versions), locked, read-only, full. Several writers of one file are allowed (a `run` beside a daemon): busy timeout 5 s. */
+lf_store *lf_store_open (const char *path, lf_error *err);
+lf_store *lf_store_open_read (const char *path, lf_error *err); /* never writes; works on a read-only file or folder */
+void lf_store_close (lf_store *s);
+const char *lf_store_path (const lf_store *s);
+char *lf_store_default_path (void);
+
+/* One run of the daemon or of `run`: who wrote, when, where. Returns its id, or -1. */
+int64_t lf_store_run_begin (lf_store *s, const char *command, const char *profile, const char *region, const char *host, lf_error *err);
+int lf_store_run_end (lf_store *s, int64_t run, lf_error *err);
+int lf_store_function (lf_store *s, const lf_function *f, int64_t at_us, lf_error *err);          /* inserts a new row when anything changed */
+int lf_store_env_begin (lf_store *s, const char *id, const char *function, int64_t at_us, const char *network, const char *enforcement_json, lf_error *err);
+int lf_store_env_end (lf_store *s, const char *id, int64_t at_us, const char *reason, lf_error *err);
+int lf_store_invocation (lf_store *s, const lf_record *r, lf_error *err);                        /* insert */
+int lf_store_invocation_update (lf_store *s, const lf_record *r, lf_error *err);                 /* same request_id: final figures */
+int lf_store_violation (lf_store *s, const lf_violation *v, lf_error *err);
+/* Rows written since the last commit become durable against kill -9. Opens a transaction lazily at the first write. On failure
+ * (disk full, locked, I/O) everything since the last commit is rolled back and the error says which file and how to go on: do not answer. */
+int lf_store_commit (lf_store *s, lf_error *err);
+bool lf_store_dirty (const lf_store *s);
+
+/* ---- readers ------------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct lf_log_filter
+{
+  const char *function, *request_id;   /* NULL: any */
+  bool errors, cold;                   /* only those */
+  int64_t since_us, until_us;          /* wall clock, LF_NONE: open */
+  int64_t after_rowid;                 /* for --follow; 0: from the start */
+  int64_t limit;                       /* newest N, still given oldest first; LF_NONE: all */
+} lf_log_filter;
+/* Calls `each` for every match, oldest first; strings live during the call. A non-zero return stops. 0 or -1. *last_rowid (may be NULL) is the newest seen. */
+typedef int (*lf_log_each) (const lf_record *r, int64_t rowid, void *user);
+int lf_store_invocations (lf_store *s, const lf_log_filter *f, lf_log_each each, void *user, int64_t *last_rowid, lf_error *err);
+typedef int (*lf_violation_each) (const lf_violation *v, void *user);
+int lf_store_violations (lf_store *s, const char *function, const char *request_id, lf_violation_each each, void *user, lf_error *err);
+/* Latest row of a function (owned fields in *out; lf_function_fini). 1 found, 0 not, -1 error. */
+int lf_store_function_get (lf_store *s, const char *name, lf_function *out, lf_error *err);
+int lf_store_functions (lf_store *s, lf_strv *names, lf_error *err);
+/* Enforcement JSON of an environment (caller frees), NULL when unknown. */
+char *lf_store_env_enforcement (lf_store *s, const char *environment);
+
+#endif
