@@ -94,4 +94,17 @@ size_t lf_profile_fields (const lf_profile_field **out);
 /* Current value of field i as text ("10240", "all"), its source and its confidence from the file (borrowed; "" if derived). */
 void lf_profile_field_get (const lf_profile *p, size_t i, char value[256], const char **source, const char **confidence);
 
+/* One price of a region, for show, diff and docs; the table is src/profile/rates.def, spread over architectures and duration tiers. */
+#define LF_RATE_SLOTS_MAX 16
+typedef struct lf_profile_rate
+{
+  char key[64];               /* "per_million_requests.x86_64", "duration.arm64[1]" */
+  const char *unit, *doc;     /* "per GB-s" */
+  lf_decimal rate;            /* lf_rate_known says whether one is published */
+  int64_t up_to_gb_s;         /* of a duration tier that is not the last, else LF_NONE */
+  const char *source, *confidence; /* borrowed from the profile, "" if derived */
+} lf_profile_rate;
+/* All prices of a region, in the table's order; returns how many, 0 when the profile has no such region. */
+size_t lf_profile_rates (const lf_profile *p, const char *region, lf_profile_rate out[LF_RATE_SLOTS_MAX]);
+
 #endif
