@@ -191,7 +191,7 @@ read_field (const reader *r, const lf_field *f, const cJSON *section)
 static int
 read_section (const reader *r, const char *section)
 {
-  const char *keys[128];
+  const char *keys[128] = { NULL };
   size_t n = 0;
   const cJSON *o = cJSON_GetObjectItemCaseSensitive (r->p->tree, section);
   for (size_t i = 0; i < lf_field_count && n < LF_ARRAY_LEN (keys); i++)

@@ -127,7 +127,7 @@ prices_2026 (void **state)
   assert_false (lf_rate_known (cn->tmp_per_gb_s));
   assert_null (lf_profile_prices (p, "mars-north-1"));
   assert_null (lf_profile_prices (p, NULL));
-  assert_int_equal (p->prices_n, 27);
+  assert_int_equal (p->prices_n, 26);
 }
 
 static void
