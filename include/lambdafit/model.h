@@ -101,8 +101,11 @@ typedef struct lf_record
   int64_t request_bytes, response_bytes;
   const char *log_tail;
   size_t log_tail_len;
+  bool async;                         /* accepted as an event (202), so the limit of asynchronous requests applies */
 } lf_record;
 void lf_record_init (lf_record *r);   /* all absent */
+/* The value at rank ceil (p/100 * n) of n sorted values, LF_NONE when there are none; p from 0 (the least) to 100 (the greatest). */
+int64_t lf_percentile (const int64_t *sorted, size_t n, int p);
 
 /* ---- limits (one table: src/model/limits.def) -------------------------------------------------------------------------------- */
 
@@ -145,15 +148,22 @@ size_t lf_violations_static (const lf_function *f, const lf_profile *p, int64_t 
 /* Billed milliseconds. init_us LF_NONE when there was no init phase; timed_out: the handler's part bills exactly the timeout. */
 int64_t lf_billed_ms (const lf_profile *p, lf_runtime_kind kind, int64_t init_us, int64_t duration_us, bool timed_out, int64_t timeout_ms);
 typedef struct lf_cost { lf_money total, requests, duration, init, tmp; bool known; const char *currency; } lf_cost;
-/* Cost of quantities in a region; first duration tier unless gb_s_before says how many GB-s the month already holds. */
+/* Cost of quantities in a region, at the first tier of duration. The parts add up to the total. `known` is false, and all parts are zero,
+ * when the profile has no price for the region or architecture. init_ms_part is the part of billed_ms that is init. */
 void lf_cost_of (const lf_profile *p, const char *region, lf_arch arch, int64_t billed_ms, int64_t init_ms_part, int64_t memory_mb,
                  int64_t tmp_mb, int64_t requests, lf_cost *out);
+/* As above in a month that already holds mb_ms_before MB * milliseconds (GB-s * 1,024,000): later tiers are cheaper. */
+void lf_cost_of_month (const lf_profile *p, const char *region, lf_arch arch, int64_t mb_ms_before, int64_t billed_ms, int64_t init_ms_part,
+                       int64_t memory_mb, int64_t tmp_mb, int64_t requests, lf_cost *out);
+/* Takes the billed time as the row has it; to price a row on another platform, set billed_ms with lf_billed_ms of that profile first. */
 void lf_cost_of_record (const lf_profile *p, const char *region, const lf_record *r, lf_cost *out);
-void lf_cost_add (lf_cost *sum, const lf_cost *c);
+void lf_cost_add (lf_cost *sum, const lf_cost *c); /* a zeroed sum is empty */
 
 /* ---- log lines and error bodies, byte for byte as Lambda's --------------------------------------------------------------------- */
 
 int lf_line_init_start (lf_buf *b, const lf_profile *p, const lf_function *f, int64_t wall_us);
+/* The same with the name of the environment's log stream, from which the JSON form makes its instanceId; NULL leaves that out. */
+int lf_line_init_start_in (lf_buf *b, const lf_profile *p, const lf_function *f, const char *log_stream, int64_t wall_us);
 int lf_line_start (lf_buf *b, const lf_profile *p, const lf_function *f, const char *request_id, int64_t wall_us);
 int lf_line_end (lf_buf *b, const lf_profile *p, const lf_function *f, const char *request_id, int64_t wall_us);
 /* REPORT, with the era's way of saying a failure (fields, or separate lines). r gives everything. */
@@ -169,6 +179,44 @@ int lf_body_exit (lf_buf *b, const lf_profile *p, const char *request_id, const 
 int lf_body_response_too_large (lf_buf *b, const lf_profile *p, int64_t bytes, const char **error_type);
 /* The sentence alone: "Runtime exited with error: signal: killed". */
 void lf_exit_sentence (const lf_exit_info *how, char out[96]);
+
+/* ---- errors of the two APIs (one table: src/model/errors.def) --------------------------------------------------------------------- */
+
+/* Errors of the service: what a caller of the Invoke or control API gets instead of an answer of the function. */
+typedef enum
+{
+  LF_SVC_RESOURCE_NOT_FOUND, LF_SVC_INVALID_REQUEST_CONTENT, LF_SVC_REQUEST_TOO_LARGE, LF_SVC_TOO_MANY_REQUESTS, LF_SVC_VALIDATION,
+  LF_SVC_INVALID_PARAMETER_VALUE, LF_SVC_RESOURCE_CONFLICT, LF_SVC_RESOURCE_NOT_READY, LF_SVC_UNSUPPORTED_MEDIA_TYPE,
+  LF_SVC_PRECONDITION_FAILED, LF_SVC_CODE_STORAGE_EXCEEDED, LF_SVC_SERIALIZED_REQUEST_TOO_LARGE, LF_SVC_INVALID_RUNTIME,
+  LF_SVC_INVALID_ZIP_FILE, LF_SVC_RECURSIVE_INVOCATION, LF_SVC_SERVICE, LF_SVC_ACCESS_DENIED, LF_SVC_UNKNOWN_OPERATION, LF_SVC_COUNT
+} lf_svc_error;
+typedef struct lf_svc_error_info
+{
+  const char *name;        /* header x-amzn-ErrorType */
+  int status;              /* HTTP */
+  const char *message_key; /* "message" or "Message" */
+  const char *type;        /* "User", "Service"; NULL: the body has no Type */
+  const char *text;        /* when the caller of lf_svc_error_body gives none; may be NULL */
+} lf_svc_error_info;
+const lf_svc_error_info *lf_svc_error_get (lf_svc_error e);
+/* The body. `reason` is for LF_SVC_TOO_MANY_REQUESTS (NULL otherwise); `text` NULL takes the usual one, and null where there is none. */
+int lf_svc_error_body (lf_buf *b, lf_svc_error e, const char *reason, const char *text);
+
+/* Errors of the Runtime API: what a runtime gets. */
+typedef enum
+{
+  LF_RAPI_INVALID_REQUEST_ID, LF_RAPI_INVALID_STATE, LF_RAPI_TOO_LARGE, LF_RAPI_TRUNCATED, LF_RAPI_INVALID_RESPONSE_MODE,
+  LF_RAPI_STALE_INVOCATION, LF_RAPI_INTERNAL, LF_RAPI_COUNT
+} lf_rapi_error;
+typedef struct lf_rapi_error_info { const char *type; int status; const char *text; } lf_rapi_error_info;
+const lf_rapi_error_info *lf_rapi_error_get (lf_rapi_error e);
+/* The body with its newline. For LF_RAPI_INVALID_STATE `from` and `to` name the states ("Ready", "InvocationResponse"); for
+ * LF_RAPI_TOO_LARGE `from` is the allowed number of bytes as text (NULL: 6291556); otherwise both are NULL. */
+int lf_rapi_error_body (lf_buf *b, lf_rapi_error e, const char *from, const char *to);
+#define LF_RAPI_OK_BODY "{\"status\":\"OK\"}\n" /* 202 */
+/* The error type that is kept of a runtime's Lambda-Runtime-Function-Error-Type (n bytes, may be NULL): itself if it names a type of its
+ * own, else "Function.Unknown" or "Runtime.Unknown". Cut to the size of out. */
+void lf_fatal_error_type (const char *header, size_t n, char out[128]);
 
 /* ---- the fleet ------------------------------------------------------------------------------------------------------------------ */
 

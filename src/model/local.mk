@@ -1,1 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += src/model/liblf_model.a
+src_model_liblf_model_a_SOURCES = include/lambdafit/model.h \
+	src/model/record.c src/model/status.def \
+	src/model/runtime.c src/model/runtimes.def \
+	src/model/function.c src/model/function.h src/model/function_check.c src/model/function_name.c \
+	src/model/limits.c src/model/limits.def \
+	src/model/violations.c src/model/violations.def \
+	src/model/billing.c src/model/lines.c src/model/bodies.c \
+	src/model/errors.c src/model/errors.def
