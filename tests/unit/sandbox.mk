@@ -1,1 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+
+if HAVE_CMOCKA
+UNIT_TESTS += tests/unit/test_plan tests/unit/test_interpreter
+tests_unit_test_plan_SOURCES = tests/unit/test_plan.c
+tests_unit_test_plan_LDADD = src/sandbox/liblf_sandbox.a src/profile/liblf_profile.a src/base/liblf_os.a src/base/liblf_base.a \
+	$(CMOCKA_LIBS) $(CJSON_LIBS) $(NETTLE_LIBS)
+tests_unit_test_interpreter_SOURCES = tests/unit/test_interpreter.c
+tests_unit_test_interpreter_LDADD = $(tests_unit_test_plan_LDADD)
+endif
