@@ -251,6 +251,8 @@ struct lf_env
   bool freeze_queued;
   lf_env *freeze_prev, *freeze_next;
   lf_time_us freeze_at;
+  size_t pick_pos;
+  bool init_overran; /* resetting because the first init passed its limit: it runs again inside the invocation */
 };
 
 /* One invocation, embedded in the driver's own object (so no lookups): the driver zeroes it and keeps it alive until LF_FX_FINISH. */
@@ -270,6 +272,7 @@ struct lf_inv
   lf_exit_info exit;                     /* how the process ended, if it ended this invocation */
   const char *throttle_reason;           /* Lambda's Reason */
   int64_t retry_after_ms;                /* LF_NONE or a hint */
+  lf_time_us counted_from;               /* private to the fleet: where duration begins */
 };
 
 typedef enum
@@ -313,7 +316,7 @@ typedef struct lf_fleet_options
   lf_pick pick;
   bool rate_limit;            /* enforce requests per second */
   bool scaling_limit;         /* enforce the scaling rate */
-  int64_t freeze_delay_us;    /* an idle environment is frozen this long after it became idle */
+  int64_t freeze_delay_us;    /* an idle environment is frozen this long after it became idle; LF_NONE: never */
 } lf_fleet_options;
 lf_fleet *lf_fleet_new (const lf_fleet_options *o);
 void lf_fleet_free (lf_fleet *f);                    /* frees what is left, whatever its state */
@@ -322,6 +325,13 @@ lf_fleet_fn *lf_fleet_add (lf_fleet *f, const lf_function *fn, void *user);
 void *lf_fleet_fn_user (const lf_fleet_fn *fn);
 const lf_function *lf_fleet_fn_config (const lf_fleet_fn *fn);
 int lf_fleet_set_reserved (lf_fleet *f, lf_fleet_fn *fn, int64_t reserved, lf_error *err); /* LF_NONE unsets */
+/* Frees a removed function that has no environment (gone ones count until LF_EV_GONE) and no invocation left: true. False: not yet.
+ * Functions never forgotten are freed with the fleet. */
+bool lf_fleet_forget (lf_fleet *f, lf_fleet_fn *fn);
+int64_t lf_fleet_reserved (const lf_fleet_fn *fn);       /* LF_NONE when not reserved */
+int64_t lf_fleet_concurrency (const lf_fleet *f);        /* the account's limit in force */
+int64_t lf_fleet_unreserved (const lf_fleet *f);         /* what of it no function has reserved */
+int64_t lf_fleet_in_flight (const lf_fleet *f, const lf_fleet_fn *fn /* NULL: all */);
 /* The only way anything happens. Time never goes back (a smaller `now` is read as the last one). Due deadlines are handled before
  * the event. Appends to *fx (the caller empties it). 0, or -1 only when out of memory (then nothing changed). */
 int lf_fleet_step (lf_fleet *f, const lf_event *ev, lf_time_us now, lf_effects *fx);
@@ -329,7 +339,7 @@ int lf_fleet_step (lf_fleet *f, const lf_event *ev, lf_time_us now, lf_effects *
 lf_time_us lf_fleet_next (const lf_fleet *f);
 typedef struct lf_fleet_counts { size_t environments, busy, idle, starting; } lf_fleet_counts;
 void lf_fleet_count (const lf_fleet *f, const lf_fleet_fn *fn /* NULL: all */, lf_fleet_counts *out);
-/* Visits every environment (do not step meanwhile). */
+/* Visits every environment, gone ones too until LF_EV_GONE (do not step meanwhile). */
 void lf_fleet_each (const lf_fleet *f, void (*visit) (const lf_env *e, void *user), void *user);
 lf_time_us lf_env_keepalive_left (const lf_fleet *f, const lf_env *e, lf_time_us now); /* LF_NONE unless idle */
 /* Asserts every invariant of the fleet; for tests. NULL, or the sentence that is broken. */
@@ -349,6 +359,7 @@ typedef struct lf_async_event
   int throttles;              /* in a row, for the backoff */
   bool running;
   size_t heap_pos;
+  uint64_t serial;            /* order of acceptance; private, as heap_pos is */
 } lf_async_event;               /* embedded in the driver's object */
 typedef enum { LF_AFX_INVOKE, LF_AFX_DONE } lf_async_fx_type;
 typedef struct lf_async_fx { lf_async_fx_type type; lf_async_event *ev; lf_async_end end; } lf_async_fx;
@@ -360,5 +371,7 @@ int lf_async_result (lf_async *a, lf_async_event *ev, lf_status status, lf_time_
 int lf_async_tick (lf_async *a, lf_time_us now, lf_async_fxs *fx);
 lf_time_us lf_async_next (const lf_async *a);
 size_t lf_async_waiting (const lf_async *a);
+/* Forgets an event (its function is deleted, the daemon ends) without an effect. A result that still comes for it is ignored. */
+void lf_async_drop (lf_async *a, lf_async_event *ev);
 
 #endif
