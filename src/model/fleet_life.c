@@ -267,6 +267,7 @@ exit_reset (lf_fleet *f, lf_env *e, lf_effects *fx)
       return;
     }
   bool init_again = e->in_invoke_init && inv->abandoned_status == LF_ST_INIT_TIMEOUT;
+  memset (&inv->exit, 0, sizeof inv->exit); /* the timeout ended it, not the process */
   inv->duration_us = e->fn->timeout_us; /* exactly: how long the kill took is nobody's bill */
   if (inv->answered)
     inv->status = LF_ST_TIMEOUT;
@@ -309,6 +310,7 @@ cut_short (lf_fleet *f, lf_env *e, lf_effects *fx)
 {
   if (!e->inv)
     return;
+  memset (&e->inv->exit, 0, sizeof e->inv->exit);
   if (e->inv->answered)
     grow_duration (e->inv, f->now);
   else
