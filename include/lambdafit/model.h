@@ -114,7 +114,13 @@ typedef enum
   LF_LIM_DURATION, LF_LIM_INIT, LF_LIM_MEMORY, LF_LIM_TMP, LF_LIM_PACKAGE, LF_LIM_ZIP, LF_LIM_LAYERS, LF_LIM_REQUEST, LF_LIM_RESPONSE,
   LF_LIM_ASYNC_REQUEST, LF_LIM_ENV, LF_LIM_FDS, LF_LIM_PROCESSES, LF_LIM_CONCURRENCY, LF_LIM_REQUEST_RATE, LF_LIM_COUNT
 } lf_limit;
-typedef struct lf_limit_info { const char *id, *title, *unit, *doc; lf_enforced by_default; bool per_invocation; } lf_limit_info;
+typedef struct lf_limit_info
+{
+  const char *id, *title, *unit, *doc;
+  lf_enforced by_default;
+  bool per_invocation;
+  const char *fields; /* keys of the profile's fields that decide it, separated by blanks */
+} lf_limit_info;
 const lf_limit_info *lf_limit_get (lf_limit l);
 int lf_limit_parse (const char *id, lf_limit *out);
 int64_t lf_limit_allowed (lf_limit l, const lf_function *f, const lf_profile *p); /* in the limit's unit; LF_NONE: no limit */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const lf_limit_info infos[] = {
-#define LIMIT(e, id, title, unit, doc, by, per, allowed, used) [LF_LIM_##e] = { id, title, unit, doc, LF_ENF_##by, per },
+#define LIMIT(e, id, title, unit, doc, by, per, fields, allowed, used) [LF_LIM_##e] = { id, title, unit, doc, LF_ENF_##by, per, fields },
 #include "limits.def"
 #undef LIMIT
 };
@@ -64,7 +64,7 @@ lf_limit_allowed (lf_limit l, const lf_function *f, const lf_profile *p)
 {
   switch (l)
     {
-#define LIMIT(e, id, title, unit, doc, by, per, allowed, used)                                                                            \
+#define LIMIT(e, id, title, unit, doc, by, per, fields, allowed, used)                                                                            \
   case LF_LIM_##e:                                                                                                                         \
     return allowed;
 #include "limits.def"
@@ -80,7 +80,7 @@ lf_limit_used (lf_limit l, const lf_function *f, const lf_record *r)
 {
   switch (l)
     {
-#define LIMIT(e, id, title, unit, doc, by, per, allowed, used)                                                                            \
+#define LIMIT(e, id, title, unit, doc, by, per, fields, allowed, used)                                                                            \
   case LF_LIM_##e:                                                                                                                         \
     return per && r == NULL ? LF_NONE : (used);
 #include "limits.def"

@@ -11,3 +11,13 @@ src_model_liblf_model_a_SOURCES = include/lambdafit/model.h \
 # The fleet and what stands on it.
 src_model_liblf_model_a_SOURCES += src/model/async.c src/model/fleet.c src/model/fleet.h src/model/fleet_check.c \
 	src/model/fleet_life.c src/model/fleet_place.c src/model/fleet_queue.c
+
+# The generated parts of docs/limits.md: `make limits-doc` writes them, a test compares.
+noinst_PROGRAMS += src/model/gen_limits_doc
+src_model_gen_limits_doc_SOURCES = src/model/gen_limits_doc.c src/model/limits_doc.c src/model/limits_doc.h
+src_model_gen_limits_doc_LDADD = src/model/liblf_model.a src/profile/liblf_profile.a src/base/liblf_os.a src/base/liblf_base.a \
+	$(CJSON_LIBS) $(NETTLE_LIBS) -lm
+EXTRA_DIST += docs/limits.md
+.PHONY: limits-doc
+limits-doc: src/model/gen_limits_doc
+	LAMBDAFIT_DATADIR='$(abs_top_srcdir)' src/model/gen_limits_doc '$(abs_top_srcdir)/docs/limits.md'

@@ -2,7 +2,8 @@
 if HAVE_CMOCKA
 MODEL_TEST_LIBS = src/model/liblf_model.a src/profile/liblf_profile.a src/base/liblf_os.a src/base/liblf_base.a \
 	$(CMOCKA_LIBS) $(CJSON_LIBS) $(NETTLE_LIBS) -lm
-UNIT_TESTS += tests/unit/test_model_function tests/unit/test_model_lines tests/unit/test_model_billing tests/unit/test_model_limits
+UNIT_TESTS += tests/unit/test_model_function tests/unit/test_model_lines tests/unit/test_model_billing tests/unit/test_model_limits \
+	tests/unit/test_model_limits_doc
 tests_unit_test_model_function_SOURCES = tests/unit/test_model_function.c tests/unit/model_help.h
 tests_unit_test_model_function_LDADD = $(MODEL_TEST_LIBS)
 tests_unit_test_model_lines_SOURCES = tests/unit/test_model_lines.c tests/unit/model_help.h
@@ -11,4 +12,7 @@ tests_unit_test_model_billing_SOURCES = tests/unit/test_model_billing.c tests/un
 tests_unit_test_model_billing_LDADD = $(MODEL_TEST_LIBS)
 tests_unit_test_model_limits_SOURCES = tests/unit/test_model_limits.c tests/unit/model_help.h
 tests_unit_test_model_limits_LDADD = $(MODEL_TEST_LIBS)
+tests_unit_test_model_limits_doc_SOURCES = tests/unit/test_model_limits_doc.c tests/unit/model_help.h src/model/limits_doc.c src/model/limits_doc.h
+tests_unit_test_model_limits_doc_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+tests_unit_test_model_limits_doc_LDADD = $(MODEL_TEST_LIBS)
 endif

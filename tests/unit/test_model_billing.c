@@ -73,7 +73,7 @@ exact_cost (void **state)
   /* One millisecond at 128 MB, to the last digit. */
   lf_cost_of (now26, "us-east-1", LF_ARCH_X86_64, 1, 0, 128, 512, 0, &c);
   money_is (c.total, "0.0000000020833375");
-  /* The price list of 2020 had 0.000004897 for 100 ms at 3,008 MB and 0.000000208 at 128 MB, each rounded up from the rate. */
+  /* 100 ms in 2020: the rate itself, not a price list rounded for each size. */
   char text[64];
   lf_cost_of (then20, "us-east-1", LF_ARCH_X86_64, 100, 0, 3008, 512, 0, &c);
   lf_money_format (c.total, 9, text);
