@@ -16,3 +16,6 @@ tests_unit_test_model_limits_doc_SOURCES = tests/unit/test_model_limits_doc.c te
 tests_unit_test_model_limits_doc_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_unit_test_model_limits_doc_LDADD = $(MODEL_TEST_LIBS)
 endif
+
+TESTS += tests/pure-rooms
+EXTRA_DIST += tests/pure-rooms
