@@ -108,10 +108,8 @@ typedef struct walk
 static int
 fail_at (walk *w, const char *doing, int e)
 {
-  char what[600];
-  snprintf (what, sizeof what, "%s/%s", w->top, w->path);
-  return LF_FAIL (w->err, LF_EXIT_USAGE, what, "give yourself the right to read it, or leave it out of the package", "cannot be %s: %s", doing,
-                  strerror (e));
+  return LF_FAIL (w->err, LF_EXIT_USAGE, w->top, "give yourself the right to read it, or leave it out of the package", "%.300s cannot be %s: %s",
+                  w->path[0] ? w->path : "it", doing, strerror (e));
 }
 
 static int walk_dir (walk *w, int fd, size_t len, int depth);

@@ -418,7 +418,7 @@ lf_zip_read (int fd, const char *path, lf_zip *z, lf_error *err)
   struct stat st;
   if (fstat (fd, &st) != 0)
     return LF_FAIL (err, LF_EXIT_USAGE, path, "", "cannot be read: %s", strerror (errno));
-  directory d;
+  directory d = { 0 };
   if (find_directory (z, fd, (uint64_t) st.st_size, &d, err) != 0)
     return -1;
   if (d.records > LF_PKG_ENTRIES_MAX)
