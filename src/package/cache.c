@@ -129,6 +129,13 @@ remove_unused (const char *top, const char *name)
   return lf_pkg_remove (gone, &ignored) == 0;
 }
 
+static bool
+is_old (int dir, const char *name)
+{
+  struct stat st;
+  return fstatat (dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && time (NULL) - st.st_mtime > ORPHAN_AGE_S;
+}
+
 static void
 remove_orphans (const char *top)
 {
@@ -140,7 +147,7 @@ remove_orphans (const char *top)
   while ((de = readdir (d)))
     if (lf_starts (de->d_name, ".tmp-"))
       remove_unused (top, de->d_name);
-    else if (lf_starts (de->d_name, ".gone-"))
+    else if (lf_starts (de->d_name, ".gone-") || (lf_starts (de->d_name, ".lock-") && is_old (dirfd (d), de->d_name)))
       {
         LF_CLEANUP (lf_freep) char *gone = lf_asprintf ("%s/%s", top, de->d_name);
         if (gone)
@@ -234,16 +241,18 @@ lf_pkg_cache_begin (const char *kind, lf_pkg_build *b, lf_error *err)
   lf_uuid4 (id);
   b->dir = lf_asprintf ("%s/.tmp-%s", top, id);
   b->root = lf_asprintf ("%s/.tmp-%s/root", top, id);
+  LF_CLEANUP (lf_freep) char *first = lf_asprintf ("%s/.lock-%s", top, id); /* locked before it is where others look */
   LF_CLEANUP (lf_freep) char *lock = b->dir ? lf_asprintf ("%s/lock", b->dir) : NULL;
-  if (!b->root || !lock)
+  if (!b->root || !lock || !first)
     {
       lf_pkg_cache_abort (b);
       return LF_FAIL_NOMEM (err);
     }
-  if (mkdir (b->dir, 0700) != 0 || (b->lock = open (lock, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0
-      || flock (b->lock, LOCK_EX | LOCK_NB) != 0 || mkdir (b->root, 0755) != 0 || chmod (b->root, 0755) != 0)
+  if ((b->lock = open (first, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0 || flock (b->lock, LOCK_EX | LOCK_NB) != 0
+      || mkdir (b->dir, 0700) != 0 || rename (first, lock) != 0 || mkdir (b->root, 0755) != 0 || chmod (b->root, 0755) != 0)
     {
       int e = errno;
+      unlink (first);
       LF_FAIL (err, LF_EXIT_IO, b->dir, "free some space, or set XDG_CACHE_HOME to a folder you may write to", "cannot be made: %s", strerror (e));
       lf_pkg_cache_abort (b);
       return -1;
