@@ -17,6 +17,11 @@ recorded_billing (void **state)
     { false, LF_RT_PYTHON, LF_NONE, 4000, false, 3000, 4 },
     { false, LF_RT_PYTHON, LF_NONE, 4001, false, 3000, 5 },
     { false, LF_RT_PYTHON, LF_NONE, 1, false, 3000, 1 },
+    /* a failed init that was run again is inside the duration */
+    { false, LF_RT_PYTHON, LF_NONE, 95780, false, 3000, 96 },
+    { false, LF_RT_PYTHON, LF_NONE, 143120, false, 3000, 144 },
+    { false, LF_RT_NODEJS, LF_NONE, 1338340, false, 3000, 1339 },
+    { false, LF_RT_PYTHON, LF_NONE, 10935700, false, 30000, 10936 },
     /* a timeout bills exactly the timeout, and init on top */
     { false, LF_RT_PYTHON, 433750, 10000000, true, 10000, 10434 },
     { false, LF_RT_PYTHON, 433750, 10003170, true, 10000, 10434 },

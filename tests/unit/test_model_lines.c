@@ -119,10 +119,57 @@ report_text (void **state)
   lf_line_report (&b, now26, &f, &r, WALL);
   expect (&b, "REPORT RequestId: " ID "\tDuration: 812.40 ms\tBilled Duration: 813 ms\tMemory Size: 128 MB\tMax Memory Used: 128 MB\t"
               "Status: error\tError Type: Runtime.OutOfMemory\n");
+  r.status = LF_ST_INIT_ERROR; /* init failed again inside the invocation: its time is in Duration */
+  r.error_type = "Runtime.ImportModuleError";
+  r.duration_us = 95780;
+  r.billed_ms = 96;
+  r.max_memory_bytes = 39 * LF_MB;
+  lf_line_report (&b, now26, &f, &r, WALL);
+  expect (&b, "REPORT RequestId: " ID "\tDuration: 95.78 ms\tBilled Duration: 96 ms\tMemory Size: 128 MB\tMax Memory Used: 39 MB\t"
+              "Status: error\tError Type: Runtime.ImportModuleError\n");
+  r.status = LF_ST_OUT_OF_MEMORY;
+  r.error_type = "Runtime.OutOfMemory";
+  r.duration_us = 812400;
+  r.billed_ms = 813;
   r.max_memory_bytes = LF_NONE; /* not measured: not shown */
   lf_line_report (&b, now26, &f, &r, WALL);
   expect (&b, "REPORT RequestId: " ID "\tDuration: 812.40 ms\tBilled Duration: 813 ms\tMemory Size: 128 MB\t"
               "Status: error\tError Type: Runtime.OutOfMemory\n");
+  lf_buf_fini (&b);
+  lf_function_fini (&f);
+}
+
+/* Two decimals, rounded, in text; up to three, none wasted, in JSON. */
+static void
+durations (void **state)
+{
+  static const struct { int64_t us; const char *text, *json; } cases[] = {
+    { 0, "0.00", "0" },          { 4, "0.00", "0.004" },       { 5, "0.01", "0.005" },           { 3014, "3.01", "3.014" },
+    { 3015, "3.02", "3.015" },   { 3100, "3.10", "3.1" },      { 999994, "999.99", "999.994" },  { 999995, "1000.00", "999.995" },
+    { 1000000, "1000.00", "1000" }, { 900000000, "900000.00", "900000" }, { 1010, "1.01", "1.01" }, { -7, "0.00", "0" },
+  };
+  lf_buf b;
+  lf_function f = a_function (now26, "python3.12");
+  lf_record r = a_record (&f);
+  (void) state;
+  lf_buf_init (&b, 0);
+  for (size_t i = 0; i < LF_ARRAY_LEN (cases); i++)
+    {
+      char want[64];
+      r.duration_us = cases[i].us;
+      f.log_format = LF_LOG_TEXT;
+      lf_line_report (&b, now26, &f, &r, WALL);
+      snprintf (want, sizeof want, "\tDuration: %s ms\t", cases[i].text);
+      if (strstr (b.data, want) == NULL)
+        fail_msg ("%lld us: %s", (long long) cases[i].us, b.data);
+      lf_buf_reset (&b);
+      f.log_format = LF_LOG_JSON;
+      lf_line_report (&b, now26, &f, &r, WALL);
+      snprintf (want, sizeof want, "\"durationMs\":%s,", cases[i].json);
+      if (strstr (b.data, want) == NULL)
+        fail_msg ("%lld us: %s", (long long) cases[i].us, b.data);
+      lf_buf_reset (&b);
+    }
   lf_buf_fini (&b);
   lf_function_fini (&f);
 }
@@ -396,7 +443,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (start_and_end),  cmocka_unit_test (init_start),         cmocka_unit_test (report_text),
-    cmocka_unit_test (report_text_2020), cmocka_unit_test (report_json),      cmocka_unit_test (init_report),
+    cmocka_unit_test (report_text_2020), cmocka_unit_test (durations), cmocka_unit_test (report_json),      cmocka_unit_test (init_report),
     cmocka_unit_test (exits),          cmocka_unit_test (bodies),             cmocka_unit_test (service_errors),
     cmocka_unit_test (runtime_api_errors), cmocka_unit_test (fatal_error_types),
   };
