@@ -38,8 +38,31 @@ int lf_cg_thaw (lf_cg *g);
 int lf_cg_kill (lf_cg *g);                      /* every process in it */
 int lf_cg_usage_get (lf_cg *g, lf_cg_usage *u); /* what is not measured is LF_NONE */
 int lf_cg_peak_reset (lf_cg *g);                /* starts a new per-invocation mark; -1 when this kernel cannot */
-int lf_cg_memory_event_fd (lf_cg *g, int64_t threshold_bytes); /* v1 eventfd armed at the threshold / v2 fd to poll for POLLPRI; -1 */
+/* Arms the moving mark and returns the descriptor to poll: POLLIN on v1, POLLPRI on v2; -1 where there is none. Call it again to move the mark or
+ * to arm it again after it fired: the descriptor stays the same. Crossing upwards is reported; look at usage once after arming. */
+int lf_cg_memory_event_fd (lf_cg *g, int64_t threshold_bytes);
 int lf_cg_free (lf_cg *g, lf_error *err);       /* removes it; its processes must be dead */
+
+/* What this driver can really do here; every field is found by looking or trying, none is assumed. */
+typedef struct lf_cg_caps
+{
+  bool memory;      /* a hard memory limit */
+  bool swap;        /* swap is counted too, so the limit cannot be escaped through it */
+  bool peak;        /* a high-water mark */
+  bool peak_reset;  /* ... that lf_cg_peak_reset can start again */
+  bool oom_count;   /* the kernel counts its out-of-memory kills */
+  bool mark;        /* lf_cg_memory_event_fd works */
+  bool cpu;         /* a CPU quota */
+  bool cpu_usage, throttled;
+  bool pids;        /* a limit of processes */
+  bool freezer, kill;
+  bool clone_into;  /* lf_cg_fd gives a descriptor for CLONE_INTO_CGROUP */
+} lf_cg_caps;
+#define LF_CG_CPU_PERIOD_US 20000 /* Lambda's quota windows are reported to be about 20 ms */
+void lf_cg_caps_get (const lf_cg_driver *d, lf_cg_caps *c);
+const char *lf_cg_where (const lf_cg_driver *d); /* our parent group, for messages; "" for none */
+/* As lf_cg_usage_get without what is only wanted when a process ended (oom_kills and processes stay LF_NONE): open descriptors only. */
+int lf_cg_usage_hot (lf_cg *g, lf_cg_usage *u);
 
 /* ---- what the machine can do (doctor) ----------------------------------------------------------------------------------------------- */
 

@@ -7,4 +7,8 @@ tests_unit_test_plan_LDADD = src/sandbox/liblf_sandbox.a src/profile/liblf_profi
 	$(CMOCKA_LIBS) $(CJSON_LIBS) $(NETTLE_LIBS)
 tests_unit_test_interpreter_SOURCES = tests/unit/test_interpreter.c
 tests_unit_test_interpreter_LDADD = $(tests_unit_test_plan_LDADD)
+UNIT_TESTS += tests/unit/test_cgroup
+tests_unit_test_cgroup_SOURCES = tests/unit/test_cgroup.c
+tests_unit_test_cgroup_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/sandbox
+tests_unit_test_cgroup_LDADD = $(tests_unit_test_plan_LDADD)
 endif
