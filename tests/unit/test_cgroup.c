@@ -47,7 +47,8 @@ static const fake_file v1_pids[] = { { "cgroup.procs", "" }, { "pids.max", "max\
 static const fake_file v1_freezer[] = { { "cgroup.procs", "" }, { "freezer.state", "THAWED\n" } };
 
 static char tree[PATH_MAX];
-static const char *absent; /* a file that new groups do not get, NULL for none */
+static const char *absent;      /* a file that new groups do not get, NULL for none */
+static const char *given;       /* what a new group of v2 has, NULL for all */
 
 static void
 put (int dirfd, const char *name, const char *text)
@@ -91,7 +92,11 @@ fake_mkdir (int dirfd, const char *name)
   else if (lf_starts (p, "/freezer/"))
     FILL (fd, v1_freezer);
   else
-    FILL (fd, v2_files);
+    {
+      FILL (fd, v2_files);
+      if (given)
+        put (fd, "cgroup.controllers", given);
+    }
   close (fd);
   return 0;
 }
@@ -126,7 +131,7 @@ tree_new (void **state)
 {
   (void) state;
   snprintf (tree, sizeof tree, "/tmp/lf-cgroup-XXXXXX");
-  absent = NULL;
+  absent = given = NULL;
   busy = 0;
   return mkdtemp (tree) ? 0 : -1;
 }
@@ -338,6 +343,7 @@ test_v2_missing_controllers (void **state)
   lf_error err = { 0 };
   char why[200];
   v2_tree ("pids\n");
+  given = "pids\n";
   lf_cg_driver *d = open_tree (NULL, why, &err);
   assert_non_null (d);
   lf_cg_caps c;
@@ -1034,8 +1040,11 @@ test_real_sweep (void **state)
       lf_cg *g = d ? lf_cg_new (d, "orphan", &l, &err) : NULL;
       pid_t p = g ? fork () : -1;
       if (!p)
-        for (;;)
-          pause ();
+        {
+          close_range (3, ~0u, 0); /* as exec does to everything of the driver; its lock must die with the daemon */
+          for (;;)
+            pause ();
+        }
       bool ok = p > 0 && !lf_cg_attach (g, p, &err);
       if (ok && can.freezer)
         lf_cg_freeze (g);
