@@ -218,7 +218,8 @@ lf_cgp_parent_make (lf_cg_driver *d, lf_error *err)
 static void
 driver_close (lf_cg_driver *d)
 {
-  for (int h = 0; h < LF_CGH_COUNT; h++)
+  /* The freezer is last in the list and must be first here: what is frozen cannot die, and so stays in the other groups. */
+  for (int h = LF_CGH_COUNT - 1; h >= 0; h--)
     {
       /* A short wait: whatever still runs here was killed a moment ago. */
       if (d->at[h] >= 0 && !d->same[h])
@@ -450,7 +451,7 @@ int
 lf_cg_sweep (lf_cg_driver *d)
 {
   int removed = 0;
-  for (int h = 0; h < LF_CGH_COUNT; h++)
+  for (int h = LF_CGH_COUNT - 1; h >= 0; h--) /* the freezer first, as above */
     {
       if (d->base[h] < 0 || d->same[h])
         continue;

@@ -633,7 +633,7 @@ test_place (void **state)
         lf_cgp_place_fini (&p);
       }
   unsigned seed = 7;
-  for (int i = 0; i < 20000; i++)
+  for (int i = 0; i < 5000; i++)
     {
       char text[sizeof mounts];
       memcpy (text, mounts, sizeof mounts);
@@ -980,7 +980,7 @@ test_real_freeze (void **state)
   lf_cg *g = group_with ("freeze", LF_NONE, LF_NONE, LF_NONE, &c);
   step (&c);
   assert_true (says (&c, 20000));
-  for (int i = 0; i < 20; i++)
+  for (int i = 0; i < 5; i++)
     {
       assert_int_equal (lf_cg_freeze (g), 0);
       lf_time_us end = lf_now_us () + 20000000; /* freezing is not at once: silence follows */
