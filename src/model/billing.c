@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What an invocation is billed and what it costs. Quantities are whole milliseconds and megabytes; money is exact and rounded only when shown.
+ * What an invocation is billed and what it costs. Quantities are whole milliseconds and megabytes; money is exact and rounded only
+ * when shown.
  */
 #include "lambdafit/model.h"
 
@@ -41,7 +42,8 @@ lf_billed_ms (const lf_profile *p, lf_runtime_kind kind, int64_t init_us, int64_
   return round_up (p, us);
 }
 
-/* ---- cost --------------------------------------------------------------------------------------------------------------------- */
+/* ---- cost ---------------------------------------------------------------------------------------------------------------------
+ */
 
 /* The largest amount stands for whatever is larger. */
 static lf_money
@@ -91,8 +93,8 @@ rates_known (const lf_prices *pr, lf_arch arch)
 }
 
 void
-lf_cost_of_month (const lf_profile *p, const char *region, lf_arch arch, int64_t mb_ms_before, int64_t billed_ms, int64_t init_ms_part,
-                  int64_t memory_mb, int64_t tmp_mb, int64_t requests, lf_cost *out)
+lf_cost_of_month (const lf_profile *p, const char *region, lf_arch arch, int64_t mb_ms_before, int64_t billed_ms,
+                  int64_t init_ms_part, int64_t memory_mb, int64_t tmp_mb, int64_t requests, lf_cost *out)
 {
   *out = (lf_cost){ .currency = "USD" };
   const lf_prices *pr = region != NULL ? lf_profile_prices (p, region) : NULL;
@@ -130,8 +132,8 @@ lf_cost_of (const lf_profile *p, const char *region, lf_arch arch, int64_t bille
   lf_cost_of_month (p, region, arch, 0, billed_ms, init_ms_part, memory_mb, tmp_mb, requests, out);
 }
 
-/* How much of the billed time is init. The row does not say whether the function's kind had its init billed, but the numbers do: what is
- * billed beyond the rounded duration can only be init. */
+/* How much of the billed time is init. The row does not say whether the function's kind had its init billed, but the numbers do:
+ * what is billed beyond the rounded duration can only be init. */
 static int64_t
 init_part (const lf_profile *p, const lf_record *r)
 {

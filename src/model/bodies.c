@@ -11,12 +11,36 @@
 
 /* The words of the program that runs environments on the service, which is written in Go. */
 static const char *const signal_words[] = {
-  [1] = "hangup", [2] = "interrupt", [3] = "quit", [4] = "illegal instruction", [5] = "trace/breakpoint trap", [6] = "aborted",
-  [7] = "bus error", [8] = "floating point exception", [9] = "killed", [10] = "user defined signal 1", [11] = "segmentation fault",
-  [12] = "user defined signal 2", [13] = "broken pipe", [14] = "alarm clock", [15] = "terminated", [16] = "stack fault",
-  [17] = "child exited", [18] = "continued", [19] = "stopped (signal)", [20] = "stopped", [21] = "stopped (tty input)",
-  [22] = "stopped (tty output)", [23] = "urgent I/O condition", [24] = "CPU time limit exceeded", [25] = "file size limit exceeded",
-  [26] = "virtual timer expired", [27] = "profiling timer expired", [28] = "window changed", [29] = "I/O possible", [30] = "power failure",
+  [1] = "hangup",
+  [2] = "interrupt",
+  [3] = "quit",
+  [4] = "illegal instruction",
+  [5] = "trace/breakpoint trap",
+  [6] = "aborted",
+  [7] = "bus error",
+  [8] = "floating point exception",
+  [9] = "killed",
+  [10] = "user defined signal 1",
+  [11] = "segmentation fault",
+  [12] = "user defined signal 2",
+  [13] = "broken pipe",
+  [14] = "alarm clock",
+  [15] = "terminated",
+  [16] = "stack fault",
+  [17] = "child exited",
+  [18] = "continued",
+  [19] = "stopped (signal)",
+  [20] = "stopped",
+  [21] = "stopped (tty input)",
+  [22] = "stopped (tty output)",
+  [23] = "urgent I/O condition",
+  [24] = "CPU time limit exceeded",
+  [25] = "file size limit exceeded",
+  [26] = "virtual timer expired",
+  [27] = "profiling timer expired",
+  [28] = "window changed",
+  [29] = "I/O possible",
+  [30] = "power failure",
   [31] = "bad system call",
 };
 
@@ -89,7 +113,8 @@ done (lf_buf *b)
 }
 
 int
-lf_body_timeout (lf_buf *b, const lf_profile *p, const char *request_id, int64_t timeout_ms, int64_t wall_us, const char **error_type)
+lf_body_timeout (lf_buf *b, const lf_profile *p, const char *request_id, int64_t timeout_ms, int64_t wall_us,
+                 const char **error_type)
 {
   *error_type = "Sandbox.Timedout";
   int64_t hundredths = (timeout_ms + 5) / 10;
@@ -97,12 +122,12 @@ lf_body_timeout (lf_buf *b, const lf_profile *p, const char *request_id, int64_t
     {
       char when[32];
       lf_iso8601_ms (wall_us, when);
-      lf_buf_addf (b, "{\"errorMessage\":\"%s %s Task timed out after %" PRId64 ".%02d seconds\"}", when, request_id, hundredths / 100,
-                   (int) (hundredths % 100));
+      lf_buf_addf (b, "{\"errorMessage\":\"%s %s Task timed out after %" PRId64 ".%02d seconds\"}", when, request_id,
+                   hundredths / 100, (int) (hundredths % 100));
       return done (b);
     }
-  lf_buf_addf (b, "{\"errorType\":\"%s\",\"errorMessage\":\"RequestId: %s Error: Task timed out after %" PRId64 ".%02d seconds\"}", *error_type,
-               request_id, hundredths / 100, (int) (hundredths % 100));
+  lf_buf_addf (b, "{\"errorType\":\"%s\",\"errorMessage\":\"RequestId: %s Error: Task timed out after %" PRId64 ".%02d seconds\"}",
+               *error_type, request_id, hundredths / 100, (int) (hundredths % 100));
   return done (b);
 }
 
@@ -123,6 +148,7 @@ lf_body_response_too_large (lf_buf *b, const lf_profile *p, int64_t bytes, const
   lf_buf_adds (b, "{\"errorMessage\":\"Response payload size ");
   if (p->style == LF_STYLE_2020 && bytes != LF_NONE)
     lf_buf_addf (b, "(%" PRId64 " bytes) ", bytes);
-  lf_buf_addf (b, "exceeded maximum allowed payload size (%" PRId64 " bytes).\",\"errorType\":\"%s\"}", p->response_max_bytes, *error_type);
+  lf_buf_addf (b, "exceeded maximum allowed payload size (%" PRId64 " bytes).\",\"errorType\":\"%s\"}", p->response_max_bytes,
+               *error_type);
   return done (b);
 }

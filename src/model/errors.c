@@ -11,13 +11,13 @@ static const lf_svc_error_info services[] = {
 #define SERVICE(e, name, status, key, type, text) [LF_SVC_##e] = { name, status, key, type, text },
 #include "errors.def"
 };
-_Static_assert (LF_ARRAY_LEN (services) == LF_SVC_COUNT, "errors.def and lf_svc_error differ");
+_Static_assert(LF_ARRAY_LEN (services) == LF_SVC_COUNT, "errors.def and lf_svc_error differ");
 
 static const lf_rapi_error_info rapis[] = {
 #define RAPI(e, type, status, text) [LF_RAPI_##e] = { type, status, text },
 #include "errors.def"
 };
-_Static_assert (LF_ARRAY_LEN (rapis) == LF_RAPI_COUNT, "errors.def and lf_rapi_error differ");
+_Static_assert(LF_ARRAY_LEN (rapis) == LF_RAPI_COUNT, "errors.def and lf_rapi_error differ");
 
 const lf_svc_error_info *
 lf_svc_error_get (lf_svc_error e)
@@ -69,7 +69,8 @@ lf_rapi_error_body (lf_buf *b, lf_rapi_error e, const char *from, const char *to
   switch (e)
     {
     case LF_RAPI_INVALID_STATE:
-      snprintf (text, sizeof text, "State transition from %.64s to %.64s failed for runtime. Error: State transition is not allowed",
+      snprintf (text, sizeof text,
+                "State transition from %.64s to %.64s failed for runtime. Error: State transition is not allowed",
                 from != NULL ? from : "", to != NULL ? to : "");
       break;
     case LF_RAPI_TOO_LARGE:

@@ -7,8 +7,8 @@
 
 #include "lambdafit/model.h"
 
-#define LF_FUNCTION_NAME_PATTERN                                                                                                           \
-  "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?"                        \
+#define LF_FUNCTION_NAME_PATTERN                                                                                                   \
+  "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?"               \
   "([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
 
 /* Letters, digits, "-" and "_" only: what a function may be called when it is made. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the control plane refuses about a function's settings, in its own words. Each check is one small function; they run in order and the
- * first that fails decides.
+ * What the control plane refuses about a function's settings, in its own words. Each check is one small function; they run in order
+ * and the first that fails decides.
  */
 #include "lambdafit/model.h"
 
@@ -13,13 +13,31 @@
 
 #define WHAT "function configuration"
 #define INVALID "1 validation error detected: Value '%.300s' at '%s' failed to satisfy constraint: %s"
-#define INVALID_NUM "1 validation error detected: Value '%" PRId64 "' at '%s' failed to satisfy constraint: Member must have value %s than or equal to %" PRId64
+#define INVALID_NUM                                                                                                                \
+  "1 validation error detected: Value '%" PRId64                                                                                   \
+  "' at '%s' failed to satisfy constraint: Member must have value %s than or equal to %" PRId64
 
 static const char *const reserved_keys[] = {
-  "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_NAME",
-  "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME",
-  "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-  "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", "AWS_LAMBDA_MAX_CONCURRENCY", "AWS_LAMBDA_METADATA_API",
+  "_HANDLER",
+  "_X_AMZN_TRACE_ID",
+  "AWS_REGION",
+  "AWS_DEFAULT_REGION",
+  "AWS_EXECUTION_ENV",
+  "AWS_LAMBDA_FUNCTION_NAME",
+  "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+  "AWS_LAMBDA_FUNCTION_VERSION",
+  "AWS_LAMBDA_INITIALIZATION_TYPE",
+  "AWS_LAMBDA_LOG_GROUP_NAME",
+  "AWS_LAMBDA_LOG_STREAM_NAME",
+  "AWS_ACCESS_KEY",
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+  "AWS_LAMBDA_RUNTIME_API",
+  "LAMBDA_TASK_ROOT",
+  "LAMBDA_RUNTIME_DIR",
+  "AWS_LAMBDA_MAX_CONCURRENCY",
+  "AWS_LAMBDA_METADATA_API",
   "AWS_LAMBDA_METADATA_TOKEN",
 };
 
@@ -37,13 +55,15 @@ check_name (const lf_function *f, lf_error *err)
 {
   const char *fix = "use letters, digits, hyphens and underscores, at most 64 (--name)";
   if (f->name == NULL || f->name[0] == '\0')
-    return LF_FAIL (err, LF_EXIT_USAGE, WHAT, fix,
-                    "1 validation error detected: Value null at 'functionName' failed to satisfy constraint: Member must not be null");
+    return LF_FAIL (
+        err, LF_EXIT_USAGE, WHAT, fix,
+        "1 validation error detected: Value null at 'functionName' failed to satisfy constraint: Member must not be null");
   if (!lf_function_name_plain (f->name))
     return LF_FAIL (err, LF_EXIT_USAGE, WHAT, fix, INVALID "%s", f->name, "functionName",
                     "Member must satisfy regular expression pattern: ", LF_FUNCTION_NAME_PATTERN);
   if (strlen (f->name) > 64)
-    return LF_FAIL (err, LF_EXIT_USAGE, WHAT, fix, INVALID, f->name, "functionName", "Member must have length less than or equal to 64");
+    return LF_FAIL (err, LF_EXIT_USAGE, WHAT, fix, INVALID, f->name, "functionName",
+                    "Member must have length less than or equal to 64");
   return 0;
 }
 
@@ -54,11 +74,14 @@ check_handler (const lf_function *f, lf_runtime_kind kind, lf_error *err)
   if (f->handler == NULL || f->handler[0] == '\0')
     return kind == LF_RT_PROVIDED
                ? 0
-               : LF_FAIL (err, LF_EXIT_USAGE, WHAT, fix, "Runtime and Handler are mandatory parameters for functions created with deployment packages.");
+               : LF_FAIL (err, LF_EXIT_USAGE, WHAT, fix,
+                          "Runtime and Handler are mandatory parameters for functions created with deployment packages.");
   if (strpbrk (f->handler, " \t\r\n\f\v") != NULL)
-    return LF_FAIL (err, LF_EXIT_USAGE, WHAT, fix, INVALID, f->handler, "handler", "Member must satisfy regular expression pattern: [^\\s]+");
+    return LF_FAIL (err, LF_EXIT_USAGE, WHAT, fix, INVALID, f->handler, "handler",
+                    "Member must satisfy regular expression pattern: [^\\s]+");
   if (strlen (f->handler) > 128)
-    return LF_FAIL (err, LF_EXIT_USAGE, WHAT, fix, INVALID, f->handler, "handler", "Member must have length less than or equal to 128");
+    return LF_FAIL (err, LF_EXIT_USAGE, WHAT, fix, INVALID, f->handler, "handler",
+                    "Member must have length less than or equal to 128");
   return 0;
 }
 
@@ -102,7 +125,7 @@ check_sizes (const lf_function *f, const lf_profile *p, lf_error *err)
                       "Member must be a multiple of %" PRId64,
                       f->memory_mb, p->memory_step_mb);
     }
-  /* The timeout is whole seconds on the service; milliseconds are kept so that tests can be quick, but the range is the service's. */
+  /* The timeout is whole seconds on the service; milliseconds are kept so that tests can be quick, but the range is its own. */
   int64_t ms = f->timeout_ms, seconds = ms == LF_NONE || ms < 0 ? 0 : ms / 1000 + (ms % 1000 != 0);
   if (check_range ("timeout", "--timeout", "seconds", seconds, p->timeout_min_s, p->timeout_max_s, err) != 0)
     return -1;
@@ -126,10 +149,11 @@ static int
 check_era (const lf_function *f, const lf_profile *p, lf_error *err)
 {
   if ((unsigned) f->arch >= LF_ARCH_COUNT || !arch_offered (p, f->arch))
-    return LF_FAIL (err, LF_EXIT_USAGE, WHAT, "use --arch x86_64 or a later profile", INVALID, lf_arch_name (f->arch), "architectures",
-                    "Member must satisfy enum value set: [x86_64]");
+    return LF_FAIL (err, LF_EXIT_USAGE, WHAT, "use --arch x86_64 or a later profile", INVALID, lf_arch_name (f->arch),
+                    "architectures", "Member must satisfy enum value set: [x86_64]");
   if (f->log_format == LF_LOG_JSON && p->style == LF_STYLE_2020)
-    return LF_FAIL (err, LF_EXIT_USAGE, WHAT, "use --log-format text or a later profile", "the platform %s has no JSON log format", p->name);
+    return LF_FAIL (err, LF_EXIT_USAGE, WHAT, "use --log-format text or a later profile", "the platform %s has no JSON log format",
+                    p->name);
   return 0;
 }
 
@@ -163,16 +187,18 @@ check_env_keys (const lf_function *f, lf_error *err)
             used += (size_t) w;
         }
       else if (!env_key_valid (f->env.v[i], n))
-        return LF_FAIL (err, LF_EXIT_USAGE, WHAT, "start with a letter, then letters, digits and underscores, at least two characters", INVALID, key,
-                        "environment.variables",
-                        "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]");
+        return LF_FAIL (
+            err, LF_EXIT_USAGE, WHAT, "start with a letter, then letters, digits and underscores, at least two characters", INVALID,
+            key, "environment.variables",
+            "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]");
     }
   if (used == 0)
     return 0;
-  return LF_FAIL (err, LF_EXIT_USAGE, WHAT, "remove these variables: Lambda sets them itself",
-                  "Lambda was unable to configure your environment variables because the environment variables you have provided contains "
-                  "reserved keys that are currently not supported for modification. Reserved keys used in this request: %s",
-                  bad);
+  return LF_FAIL (
+      err, LF_EXIT_USAGE, WHAT, "remove these variables: Lambda sets them itself",
+      "Lambda was unable to configure your environment variables because the environment variables you have provided contains "
+      "reserved keys that are currently not supported for modification. Reserved keys used in this request: %s",
+      bad);
 }
 
 static int
@@ -188,11 +214,12 @@ check_env_size (const lf_function *f, const lf_profile *p, const char **limit_id
   else if ((int64_t) b.len > p->env_max_bytes)
     {
       *limit_id = lf_limit_get (LF_LIM_ENV)->id;
-      rc = LF_FAIL (err, LF_EXIT_FAILED, WHAT,
-                    "move large values to a file in the package, or to SSM Parameter Store or S3, and read them during init",
-                    "Lambda was unable to configure your environment variables because the environment variables you have provided exceeded "
-                    "the 4KB limit. String measured: %s",
-                    b.data);
+      rc = LF_FAIL (
+          err, LF_EXIT_FAILED, WHAT,
+          "move large values to a file in the package, or to SSM Parameter Store or S3, and read them during init",
+          "Lambda was unable to configure your environment variables because the environment variables you have provided exceeded "
+          "the 4KB limit. String measured: %s",
+          b.data);
     }
   lf_buf_fini (&b);
   return rc;
@@ -224,10 +251,11 @@ check_layers (const lf_function *f, const lf_profile *p, const char **limit_id, 
         size_t n = layer_arn_stem (a);
         if (n == 0 || layer_arn_stem (b) != n || strncmp (a, b, n) != 0)
           continue;
-        return LF_FAIL (err, LF_EXIT_USAGE, WHAT, "keep one version of the layer",
-                        "Two different versions of the same layer are not allowed to be referenced in the same function. %.400s and %.400s are "
-                        "versions of the same layer.",
-                        a, b);
+        return LF_FAIL (
+            err, LF_EXIT_USAGE, WHAT, "keep one version of the layer",
+            "Two different versions of the same layer are not allowed to be referenced in the same function. %.400s and %.400s are "
+            "versions of the same layer.",
+            a, b);
       }
   return 0;
 }
@@ -238,10 +266,11 @@ check_package (const lf_function *f, const lf_profile *p, const char **limit_id,
   if (f->package_bytes == LF_NONE || f->package_bytes < p->package_max_bytes)
     return 0;
   *limit_id = lf_limit_get (LF_LIM_PACKAGE)->id;
-  return LF_FAIL (err, LF_EXIT_FAILED, WHAT,
-                  "see what is large with `lambdafit layer size`, remove what the handler never imports (tests, headers, CUDA libraries), or "
-                  "load the model from S3 or a double zip into /tmp",
-                  "Unzipped size must be smaller than %" PRId64 " bytes", p->package_max_bytes);
+  return LF_FAIL (
+      err, LF_EXIT_FAILED, WHAT,
+      "see what is large with `lambdafit layer size`, remove what the handler never imports (tests, headers, CUDA libraries), or "
+      "load the model from S3 or a double zip into /tmp",
+      "Unzipped size must be smaller than %" PRId64 " bytes", p->package_max_bytes);
 }
 
 static int
@@ -250,13 +279,14 @@ check_reserved (const lf_function *f, const lf_profile *p, lf_error *err)
   if (f->reserved == LF_NONE)
     return 0;
   if (f->reserved < 0)
-    return LF_FAIL (err, LF_EXIT_USAGE, WHAT, "use 0 or more (--concurrency)", INVALID_NUM, f->reserved, "reservedConcurrentExecutions",
-                    "greater", (int64_t) 0);
+    return LF_FAIL (err, LF_EXIT_USAGE, WHAT, "use 0 or more (--concurrency)", INVALID_NUM, f->reserved,
+                    "reservedConcurrentExecutions", "greater", (int64_t) 0);
   if (f->reserved > p->concurrency_account - p->concurrency_unreserved_min)
-    return LF_FAIL (err, LF_EXIT_USAGE, WHAT, "reserve less, or none (--concurrency)",
-                    "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum "
-                    "value of [%" PRId64 "].",
-                    p->concurrency_unreserved_min);
+    return LF_FAIL (
+        err, LF_EXIT_USAGE, WHAT, "reserve less, or none (--concurrency)",
+        "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum "
+        "value of [%" PRId64 "].",
+        p->concurrency_unreserved_min);
   return 0;
 }
 
@@ -267,9 +297,9 @@ lf_function_check (const lf_function *f, const lf_profile *p, const char **limit
   if (limit_id == NULL)
     limit_id = &ignored;
   *limit_id = NULL;
-  if (check_name (f, err) != 0 || check_runtime (f, err) != 0 || check_sizes (f, p, err) != 0
-      || check_era (f, p, err) != 0 || check_env_keys (f, err) != 0 || check_env_size (f, p, limit_id, err) != 0
-      || check_layers (f, p, limit_id, err) != 0 || check_package (f, p, limit_id, err) != 0)
+  if (check_name (f, err) != 0 || check_runtime (f, err) != 0 || check_sizes (f, p, err) != 0 || check_era (f, p, err) != 0
+      || check_env_keys (f, err) != 0 || check_env_size (f, p, limit_id, err) != 0 || check_layers (f, p, limit_id, err) != 0
+      || check_package (f, p, limit_id, err) != 0)
     return -1;
   return check_reserved (f, p, err);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The forms in which a caller may name a function. The service checks the text with one regular expression of optional parts; here the
- * text is cut at its colons and each optional part is taken only if what follows can still be a name, which accepts the same texts and
- * also keeps "my-func-1:live" from being read as a region.
+ * The forms in which a caller may name a function. The service checks the text with one regular expression of optional parts; here
+ * the text is cut at its colons and each optional part is taken only if what follows can still be a name, which accepts the same
+ * texts and also keeps "my-func-1:live" from being read as a region.
  */
 #include "lambdafit/model.h"
 
@@ -111,7 +111,10 @@ cut (const char *s, lf_str out[PARTS_MAX])
     }
 }
 
-typedef struct parsed { lf_str name, qualifier, region; } parsed;
+typedef struct parsed
+{
+  lf_str name, qualifier, region;
+} parsed;
 
 static bool
 parse (const char *text, parsed *out)
@@ -147,15 +150,16 @@ parse (const char *text, parsed *out)
 static int
 refuse (const char *text, size_t len, bool pattern_ok, lf_error *err)
 {
-  const char *length = len == 0 ? "Member must have length greater than or equal to 1"
+  const char *length = len == 0              ? "Member must have length greater than or equal to 1"
                        : len > NAME_TEXT_MAX ? "Member must have length less than or equal to 170"
                                              : NULL;
   const char *fix = "name the function as NAME, NAME:QUALIFIER, ACCOUNT:function:NAME or its ARN";
   if (length != NULL && !pattern_ok)
-    return LF_FAIL (err, LF_EXIT_USAGE, "function name", fix,
-                    "2 validation errors detected: Value '%.300s' at 'functionName' failed to satisfy constraint: %s; "
-                    "Value '%.300s' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: %s",
-                    text, length, text, LF_FUNCTION_NAME_PATTERN);
+    return LF_FAIL (
+        err, LF_EXIT_USAGE, "function name", fix,
+        "2 validation errors detected: Value '%.300s' at 'functionName' failed to satisfy constraint: %s; "
+        "Value '%.300s' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: %s",
+        text, length, text, LF_FUNCTION_NAME_PATTERN);
   if (length != NULL)
     return LF_FAIL (err, LF_EXIT_USAGE, "function name", fix,
                     "1 validation error detected: Value '%.300s' at 'functionName' failed to satisfy constraint: %s", text, length);

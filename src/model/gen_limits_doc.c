@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writes the generated parts of docs/limits.md from limits.def and the shipped profiles. Without an argument it prints the table; with the
- * path of the page it rewrites the page.
+ * Writes the generated parts of docs/limits.md from limits.def and the shipped profiles. Without an argument it prints the table;
+ * with the path of the page it rewrites the page.
  */
 #include <stdio.h>
 

@@ -7,11 +7,12 @@
 #include <string.h>
 
 static const lf_limit_info infos[] = {
-#define LIMIT(e, id, title, unit, doc, by, per, fields, allowed, used) [LF_LIM_##e] = { id, title, unit, doc, LF_ENF_##by, per, fields },
+#define LIMIT(e, id, title, unit, doc, by, per, fields, allowed, used)                                                             \
+  [LF_LIM_##e] = { id, title, unit, doc, LF_ENF_##by, per, fields },
 #include "limits.def"
 #undef LIMIT
 };
-_Static_assert (LF_ARRAY_LEN (infos) == LF_LIM_COUNT, "limits.def and lf_limit differ");
+_Static_assert(LF_ARRAY_LEN (infos) == LF_LIM_COUNT, "limits.def and lf_limit differ");
 
 const lf_limit_info *
 lf_limit_get (lf_limit l)
@@ -64,8 +65,8 @@ lf_limit_allowed (lf_limit l, const lf_function *f, const lf_profile *p)
 {
   switch (l)
     {
-#define LIMIT(e, id, title, unit, doc, by, per, fields, allowed, used)                                                                            \
-  case LF_LIM_##e:                                                                                                                         \
+#define LIMIT(e, id, title, unit, doc, by, per, fields, allowed, used)                                                             \
+  case LF_LIM_##e:                                                                                                                 \
     return allowed;
 #include "limits.def"
 #undef LIMIT
@@ -80,8 +81,8 @@ lf_limit_used (lf_limit l, const lf_function *f, const lf_record *r)
 {
   switch (l)
     {
-#define LIMIT(e, id, title, unit, doc, by, per, fields, allowed, used)                                                                            \
-  case LF_LIM_##e:                                                                                                                         \
+#define LIMIT(e, id, title, unit, doc, by, per, fields, allowed, used)                                                             \
+  case LF_LIM_##e:                                                                                                                 \
     return per && r == NULL ? LF_NONE : (used);
 #include "limits.def"
 #undef LIMIT

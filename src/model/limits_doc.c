@@ -131,6 +131,7 @@ lf_limits_doc_update (const char *page, lf_buf *out, lf_profile *const *profiles
   lf_buf_adds (out, page);
   for (int i = 0; i <= LF_LIM_COUNT; i++)
     if (!have[i])
-      return refuse (err, "limits page", "there is no generated part for", i == LF_LIM_COUNT ? "the table" : lf_limit_get ((lf_limit) i)->id);
+      return refuse (err, "limits page", "there is no generated part for",
+                     i == LF_LIM_COUNT ? "the table" : lf_limit_get ((lf_limit) i)->id);
   return out->failed ? LF_FAIL_NOMEM (err) : 0;
 }

@@ -70,7 +70,8 @@ close_event (lf_buf *b)
   return done (b);
 }
 
-/* ---- INIT_START ---------------------------------------------------------------------------------------------------------------- */
+/* ---- INIT_START ----------------------------------------------------------------------------------------------------------------
+ */
 
 /* "python:3.12.v1", "nodejs:22.v1", "provided:al2023.v1": the service's form, with lambdafit's own runtime version. */
 static void
@@ -93,8 +94,8 @@ runtime_version (const lf_function *f, char out[48])
     }
 }
 
-/* The service names a runtime's build by 64 hexadecimal digits. Here they are a digest of what really runs the function, so that two logs show
- * whether they came from the same interpreter. */
+/* The service names a runtime's build by 64 hexadecimal digits. Here they are a digest of what really runs the function, so that
+ * two logs show whether they came from the same interpreter. */
 static int
 runtime_digest (const lf_function *f, const char *runtime, char out[65])
 {
@@ -133,7 +134,8 @@ lf_line_init_start_in (lf_buf *b, const lf_profile *p, const lf_function *f, con
   const char *region = f->region != NULL ? f->region : "us-east-1";
   if (!is_json (p, f))
     {
-      lf_buf_addf (b, "INIT_START Runtime Version: %s\tRuntime Version ARN: arn:aws:lambda:%s::runtime:%s\n", runtime, region, digest);
+      lf_buf_addf (b, "INIT_START Runtime Version: %s\tRuntime Version ARN: arn:aws:lambda:%s::runtime:%s\n", runtime, region,
+                   digest);
       return done (b);
     }
   open_event (b, "initStart", wall_us);
@@ -154,7 +156,8 @@ lf_line_init_start (lf_buf *b, const lf_profile *p, const lf_function *f, int64_
   return lf_line_init_start_in (b, p, f, NULL, wall_us);
 }
 
-/* ---- START and END --------------------------------------------------------------------------------------------------------------- */
+/* ---- START and END
+ * --------------------------------------------------------------------------------------------------------------- */
 
 int
 lf_line_start (lf_buf *b, const lf_profile *p, const lf_function *f, const char *request_id, int64_t wall_us)
@@ -187,7 +190,8 @@ lf_line_end (lf_buf *b, const lf_profile *p, const lf_function *f, const char *r
   return done (b);
 }
 
-/* ---- REPORT ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- REPORT
+ * ------------------------------------------------------------------------------------------------------------------------ */
 
 /* How REPORT names what became of the invocation. An error that the handler itself reported is a success of the platform. */
 static const char *
@@ -208,7 +212,8 @@ report_status (const lf_record *r)
     }
 }
 
-/* Since durations are capped a timed-out invocation lasts exactly its timeout; the earlier era printed how long the kill really took. */
+/* Since durations are capped a timed-out invocation lasts exactly its timeout; the earlier era printed how long the kill really
+ * took. */
 static int64_t
 shown_duration (const lf_profile *p, const lf_function *f, const lf_record *r)
 {
@@ -329,7 +334,8 @@ lf_line_report (lf_buf *b, const lf_profile *p, const lf_function *f, const lf_r
   return done (b);
 }
 
-/* ---- INIT_REPORT ------------------------------------------------------------------------------------------------------------------- */
+/* ---- INIT_REPORT
+ * ------------------------------------------------------------------------------------------------------------------- */
 
 int
 lf_line_init_report (lf_buf *b, const lf_profile *p, const lf_function *f, int64_t init_us, const char *phase, const char *status,

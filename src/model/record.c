@@ -11,7 +11,7 @@ static const char *const status_names[] = {
 #include "status.def"
 #undef STATUS
 };
-_Static_assert (LF_ARRAY_LEN (status_names) == LF_ST_COUNT, "status.def and lf_status differ");
+_Static_assert(LF_ARRAY_LEN (status_names) == LF_ST_COUNT, "status.def and lf_status differ");
 
 const char *
 lf_status_name (lf_status s)

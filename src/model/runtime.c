@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Runtime ids. An id is not tied to one interpreter: any python3.N and nodejsN.x is known, so that next year's runtimes need no release.
+ * Runtime ids. An id is not tied to one interpreter: any python3.N and nodejsN.x is known, so that next year's runtimes need no
+ * release.
  */
 #include "lambdafit/model.h"
 
 #include <stdio.h>
 #include <string.h>
 
-typedef enum { FORM_EXACT, FORM_DOT, FORM_X, FORM_ANY } form;
+typedef enum
+{
+  FORM_EXACT,
+  FORM_DOT,
+  FORM_X,
+  FORM_ANY
+} form;
 
 static const struct family
 {
@@ -75,8 +82,9 @@ lf_runtime_parse (const char *id, lf_runtime_info *out, lf_error *err)
         out->instead = families[i].instead;
         return 0;
       }
-  return LF_FAIL (err, LF_EXIT_USAGE, "runtime",
-                  "use a python3.N or nodejsN.x runtime, or provided.al2023 with an executable called `bootstrap`",
-                  "Value %.64s at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [%.*s] or be a valid ARN",
-                  id != NULL ? id : "null", (int) (sizeof enumeration - 3), enumeration);
+  return LF_FAIL (
+      err, LF_EXIT_USAGE, "runtime",
+      "use a python3.N or nodejsN.x runtime, or provided.al2023 with an executable called `bootstrap`",
+      "Value %.64s at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [%.*s] or be a valid ARN",
+      id != NULL ? id : "null", (int) (sizeof enumeration - 3), enumeration);
 }

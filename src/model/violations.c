@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct rule { const char *rule, *message, *fix; } rules[LF_LIM_COUNT][2] = {
+static const struct rule
+{
+  const char *rule, *message, *fix;
+} rules[LF_LIM_COUNT][2] = {
 #define RULE(limit, severity, rule, message, fix) [LF_LIM_##limit][LF_SEV_##severity] = { rule, message, fix },
 #include "violations.def"
 #undef RULE
@@ -69,12 +72,20 @@ show_more (lf_limit l, const lf_function *f, const lf_profile *p, char out[48])
     snprintf (out, 48, "%" PRId64 " %s", next < max ? next : max, unit);
 }
 
-typedef struct words { char used[48], allowed[48], percent[24], more[48]; const char *name; } words;
+typedef struct words
+{
+  char used[48], allowed[48], percent[24], more[48];
+  const char *name;
+} words;
 
 static const char *
 word_for (const words *w, const char *key, size_t n)
 {
-  static const struct { const char *key; size_t at; } table[] = {
+  static const struct
+  {
+    const char *key;
+    size_t at;
+  } table[] = {
     { "used", offsetof (words, used) },
     { "allowed", offsetof (words, allowed) },
     { "percent", offsetof (words, percent) },
@@ -176,7 +187,8 @@ over (lf_limit l, const finding *x)
   return used != LF_NONE && allowed != LF_NONE && used > allowed;
 }
 
-/* Was the limit broken? What the status says decides; a quantity only where no status can (a full /tmp, an init that was run again). */
+/* Was the limit broken? What the status says decides; a quantity only where no status can (a full /tmp, an init that was run
+ * again). */
 static bool
 broken (lf_limit l, const finding *x)
 {
@@ -208,8 +220,8 @@ broken (lf_limit l, const finding *x)
     }
 }
 
-/* The mark that REPORT shows is the environment's highest so far. A later invocation is only near if it went there itself, where its own
- * peak is known. */
+/* The mark that REPORT shows is the environment's highest so far. A later invocation is only near if it went there itself, where
+ * its own peak is known. */
 static bool
 near_is_old (lf_limit l, const finding *x, int64_t allowed)
 {
@@ -218,7 +230,8 @@ near_is_old (lf_limit l, const finding *x, int64_t allowed)
 }
 
 size_t
-lf_violations (const lf_function *f, const lf_profile *p, const lf_enforcement *e, const lf_record *r, lf_violation out[LF_VIOLATIONS_MAX])
+lf_violations (const lf_function *f, const lf_profile *p, const lf_enforcement *e, const lf_record *r,
+               lf_violation out[LF_VIOLATIONS_MAX])
 {
   finding x = { .f = f, .p = p, .e = e, .r = r, .at_us = r->received_us, .out = out };
   for (int i = 0; i < LF_LIM_COUNT; i++)

@@ -7,7 +7,14 @@
 static void
 recorded_billing (void **state)
 {
-  static const struct { bool old; lf_runtime_kind kind; int64_t init_us, duration_us; bool timed_out; int64_t timeout_ms, billed; } cases[] = {
+  static const struct
+  {
+    bool old;
+    lf_runtime_kind kind;
+    int64_t init_us, duration_us;
+    bool timed_out;
+    int64_t timeout_ms, billed;
+  } cases[] = {
     /* init and duration are added before rounding */
     { false, LF_RT_PYTHON, 463512, 1233960, false, 3000, 1698 },
     { false, LF_RT_PYTHON, 1316493, 795365, false, 3000, 2112 },
@@ -39,8 +46,8 @@ recorded_billing (void **state)
   (void) state;
   for (size_t i = 0; i < LF_ARRAY_LEN (cases); i++)
     {
-      int64_t got = lf_billed_ms (cases[i].old ? then20 : now26, cases[i].kind, cases[i].init_us, cases[i].duration_us, cases[i].timed_out,
-                                  cases[i].timeout_ms);
+      int64_t got = lf_billed_ms (cases[i].old ? then20 : now26, cases[i].kind, cases[i].init_us, cases[i].duration_us,
+                                  cases[i].timed_out, cases[i].timeout_ms);
       if (got != cases[i].billed)
         fail_msg ("case %zu: billed %lld, recorded %lld", i, (long long) got, (long long) cases[i].billed);
     }
@@ -186,7 +193,8 @@ random_costs (void **state)
           v[k] = (int64_t) (seed >> (1 + seed % 60));
         }
       lf_cost c, sum = { 0 };
-      lf_cost_of_month (i % 2 ? now26 : then20, regions[i % 5], (lf_arch) (i % LF_ARCH_COUNT), v[0], v[1], v[2], v[3], v[4], v[5], &c);
+      lf_cost_of_month (i % 2 ? now26 : then20, regions[i % 5], (lf_arch) (i % LF_ARCH_COUNT), v[0], v[1], v[2], v[3], v[4], v[5],
+                        &c);
       if (c.known && v[1] < INT64_C (1) << 40 && v[3] < 100000 && v[4] < 100000 && v[5] < INT64_C (1) << 40)
         assert_true (c.total == c.requests + c.duration + c.init + c.tmp);
       assert_true (c.total >= 0);
@@ -216,8 +224,8 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test (recorded_billing), cmocka_unit_test (exact_cost),      cmocka_unit_test (unknown_cost), cmocka_unit_test (tiers),
-    cmocka_unit_test (cost_of_records),  cmocka_unit_test (random_costs),    cmocka_unit_test (percentiles),
+    cmocka_unit_test (recorded_billing), cmocka_unit_test (exact_cost),   cmocka_unit_test (unknown_cost), cmocka_unit_test (tiers),
+    cmocka_unit_test (cost_of_records),  cmocka_unit_test (random_costs), cmocka_unit_test (percentiles),
   };
   return cmocka_run_group_tests (tests, load_profiles, free_profiles);
 }

@@ -9,7 +9,10 @@
 static void
 accepted_names (void **state)
 {
-  static const struct { const char *text, *name, *qualifier, *region; } cases[] = {
+  static const struct
+  {
+    const char *text, *name, *qualifier, *region;
+  } cases[] = {
     { "f", "f", NULL, NULL },
     { "my_Func-1", "my_Func-1", NULL, NULL },
     { "f.g", "f.g", NULL, NULL },
@@ -48,7 +51,8 @@ accepted_names (void **state)
       if (lf_function_name_parse (cases[i].text, &name, &qualifier, &region, &err) != 0)
         fail_msg ("%s: %s", cases[i].text, err.why);
       if (!lf_streq (name, cases[i].name) || !lf_streq (qualifier, cases[i].qualifier) || !lf_streq (region, cases[i].region))
-        fail_msg ("%s became name %s, qualifier %s, region %s", cases[i].text, name, qualifier ? qualifier : "-", region ? region : "-");
+        fail_msg ("%s became name %s, qualifier %s, region %s", cases[i].text, name, qualifier ? qualifier : "-",
+                  region ? region : "-");
       free (name);
       free (qualifier);
       free (region);
@@ -59,8 +63,23 @@ static void
 refused_names (void **state)
 {
   static const char *const cases[] = {
-    "a b", "f:", ":f", "f::g", "f:a:b:c", "f:a.b", "f/g", "f$", "$LATEST", "f:$LATES", "arn:aws:lambda:us-east-1:12:function:f:g",
-    "arn:aws:s3:us-east-1:123456789012:function:f", "arn:aws:lambda:us-east-1:123456789012:function:f:g:h", "f\n", "f\xff", "%2e", "f:x%",
+    "a b",
+    "f:",
+    ":f",
+    "f::g",
+    "f:a:b:c",
+    "f:a.b",
+    "f/g",
+    "f$",
+    "$LATEST",
+    "f:$LATES",
+    "arn:aws:lambda:us-east-1:12:function:f:g",
+    "arn:aws:s3:us-east-1:123456789012:function:f",
+    "arn:aws:lambda:us-east-1:123456789012:function:f:g:h",
+    "f\n",
+    "f\xff",
+    "%2e",
+    "f:x%",
     "arn:aws:lambda:us-east-12:123456789012:function:f:g",
   };
   (void) state;
@@ -73,7 +92,8 @@ refused_names (void **state)
       assert_null (name);
       assert_null (qualifier);
       assert_null (region);
-      snprintf (want, sizeof want, "1 validation error detected: Value '%s' at 'functionName' failed to satisfy constraint: ", cases[i]);
+      snprintf (want, sizeof want,
+                "1 validation error detected: Value '%s' at 'functionName' failed to satisfy constraint: ", cases[i]);
       assert_true (lf_starts (err.why, want));
       assert_non_null (strstr (err.why, "Member must satisfy regular expression pattern: (arn:(aws[a-zA-Z-]*)?:lambda:)?"));
       assert_int_equal (err.exit, LF_EXIT_USAGE);
@@ -87,8 +107,9 @@ name_lengths (void **state)
   lf_error err = { 0 };
   (void) state;
   assert_int_equal (lf_function_name_parse ("", &name, &qualifier, &region, &err), -1);
-  assert_true (lf_starts (err.why, "2 validation errors detected: Value '' at 'functionName' failed to satisfy constraint: Member must have "
-                                   "length greater than or equal to 1; Value '' at 'functionName' failed"));
+  assert_true (lf_starts (err.why,
+                          "2 validation errors detected: Value '' at 'functionName' failed to satisfy constraint: Member must have "
+                          "length greater than or equal to 1; Value '' at 'functionName' failed"));
   memset (text, 'a', sizeof text);
   text[64] = '\0';
   assert_int_equal (lf_function_name_parse (text, &name, &qualifier, &region, &err), 0);
@@ -135,7 +156,8 @@ garbage_names (void **state)
       accepted++;
       char *again = lf_asprintf ("function:%s%s%s", name, qualifier ? ":" : "", qualifier ? qualifier : "");
       char *name2, *qualifier2, *region2;
-      if (lf_function_name_parse (again, &name2, &qualifier2, &region2, &err) != 0 || !lf_streq (name, name2) || !lf_streq (qualifier, qualifier2))
+      if (lf_function_name_parse (again, &name2, &qualifier2, &region2, &err) != 0 || !lf_streq (name, name2)
+          || !lf_streq (qualifier, qualifier2))
         fail_msg ("\"%s\" and \"%s\" differ", text, again);
       char *all[] = { again, name, qualifier, region, name2, qualifier2, region2 };
       for (size_t i = 0; i < LF_ARRAY_LEN (all); i++)
@@ -147,17 +169,37 @@ garbage_names (void **state)
 static void
 runtimes (void **state)
 {
-  static const struct { const char *id; lf_runtime_kind kind; int major, minor; } cases[] = {
-    { "provided.al2", LF_RT_PROVIDED, 0, 0 },    { "provided.al2023", LF_RT_PROVIDED, 0, 0 }, { "python3.8", LF_RT_PYTHON, 3, 8 },
-    { "python3.12", LF_RT_PYTHON, 3, 12 },       { "python3.99", LF_RT_PYTHON, 3, 99 },       { "nodejs22.x", LF_RT_NODEJS, 22, 0 },
-    { "nodejs8.x", LF_RT_NODEJS, 8, 0 },         { "java21", LF_RT_REFUSED, 0, 0 },           { "java8.al2", LF_RT_REFUSED, 0, 0 },
-    { "ruby3.4", LF_RT_REFUSED, 0, 0 },          { "dotnet10", LF_RT_REFUSED, 0, 0 },         { "go1.x", LF_RT_REFUSED, 0, 0 },
-    { "python2.7", LF_RT_REFUSED, 0, 0 },        { "provided", LF_RT_REFUSED, 0, 0 },         { "nodejs8.10", LF_RT_REFUSED, 0, 0 },
-    { "dotnetcore3.1", LF_RT_REFUSED, 0, 0 },    { "nodejs", LF_RT_REFUSED, 0, 0 },
+  static const struct
+  {
+    const char *id;
+    lf_runtime_kind kind;
+    int major, minor;
+  } cases[] = {
+    { "provided.al2", LF_RT_PROVIDED, 0, 0 }, { "provided.al2023", LF_RT_PROVIDED, 0, 0 }, { "python3.8", LF_RT_PYTHON, 3, 8 },
+    { "python3.12", LF_RT_PYTHON, 3, 12 },    { "python3.99", LF_RT_PYTHON, 3, 99 },       { "nodejs22.x", LF_RT_NODEJS, 22, 0 },
+    { "nodejs8.x", LF_RT_NODEJS, 8, 0 },      { "java21", LF_RT_REFUSED, 0, 0 },           { "java8.al2", LF_RT_REFUSED, 0, 0 },
+    { "ruby3.4", LF_RT_REFUSED, 0, 0 },       { "dotnet10", LF_RT_REFUSED, 0, 0 },         { "go1.x", LF_RT_REFUSED, 0, 0 },
+    { "python2.7", LF_RT_REFUSED, 0, 0 },     { "provided", LF_RT_REFUSED, 0, 0 },         { "nodejs8.10", LF_RT_REFUSED, 0, 0 },
+    { "dotnetcore3.1", LF_RT_REFUSED, 0, 0 }, { "nodejs", LF_RT_REFUSED, 0, 0 },
   };
   static const char *const unknown[] = {
-    "", "python", "python3", "python3.", "python3.x", "python3.012", "python3.123", "python4.1", "nodejs22", "nodejs.x", "nodejs0.x",
-    "nodejs022.x", "nodejs22.xx", "provided.al2024", "Python3.12", " python3.12", "perl5",
+    "",
+    "python",
+    "python3",
+    "python3.",
+    "python3.x",
+    "python3.012",
+    "python3.123",
+    "python4.1",
+    "nodejs22",
+    "nodejs.x",
+    "nodejs0.x",
+    "nodejs022.x",
+    "nodejs22.xx",
+    "provided.al2024",
+    "Python3.12",
+    " python3.12",
+    "perl5",
     "python3.12python3.12python3.12python3.12",
   };
   lf_runtime_info rt;
@@ -178,7 +220,8 @@ runtimes (void **state)
       fail_msg ("runtime \"%s\" was accepted", unknown[i]);
   assert_int_equal (lf_runtime_parse (NULL, &rt, &err), -1);
   assert_int_equal (lf_runtime_parse ("perl5", &rt, &err), -1);
-  assert_true (lf_starts (err.why, "Value perl5 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [nodejs20.x, "));
+  assert_true (lf_starts (
+      err.why, "Value perl5 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [nodejs20.x, "));
   assert_true (lf_ends (err.why, "provided.al2023] or be a valid ARN"));
 }
 
@@ -218,7 +261,10 @@ defaults_and_copy (void **state)
 static void
 arns (void **state)
 {
-  static const struct { const char *region, *qualifier, *want; } cases[] = {
+  static const struct
+  {
+    const char *region, *qualifier, *want;
+  } cases[] = {
     { "us-east-1", NULL, "arn:aws:lambda:us-east-1:123456789012:function:classify" },
     { "us-east-1", "$LATEST", "arn:aws:lambda:us-east-1:123456789012:function:classify:$LATEST" },
     { "cn-north-1", "prod", "arn:aws-cn:lambda:cn-north-1:123456789012:function:classify:prod" },
@@ -237,7 +283,8 @@ arns (void **state)
     }
 }
 
-/* ---- refusals ------------------------------------------------------------------------------------------------------------------ */
+/* ---- refusals ------------------------------------------------------------------------------------------------------------------
+ */
 
 static void
 refused (lf_function *f, const lf_profile *p, lf_exit status, const char *limit, const char *why)
@@ -274,14 +321,23 @@ set (char **s, const char *value)
 static void
 check_ranges (void **state)
 {
-  static const struct { int64_t memory_mb, timeout_ms, tmp_mb; bool old; const char *why; } cases[] = {
+  static const struct
+  {
+    int64_t memory_mb, timeout_ms, tmp_mb;
+    bool old;
+    const char *why;
+  } cases[] = {
     { 128, 3000, 512, false, NULL },
     { 129, 900000, 10240, false, NULL },
     { 10240, 1, 513, false, NULL },
-    { 127, 3000, 512, false, "Value '127' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128" },
-    { 10241, 3000, 512, false, "Value '10241' at 'memorySize' failed to satisfy constraint: Member must have value less than or equal to 10240" },
-    { 128, 900001, 512, false, "Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900" },
-    { 128, 0, 512, false, "Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 1" },
+    { 127, 3000, 512, false,
+      "Value '127' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128" },
+    { 10241, 3000, 512, false,
+      "Value '10241' at 'memorySize' failed to satisfy constraint: Member must have value less than or equal to 10240" },
+    { 128, 900001, 512, false,
+      "Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900" },
+    { 128, 0, 512, false,
+      "Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 1" },
     { 128, -5, 512, false, "Value '0' at 'timeout'" },
     { 128, 3000, 511, false, "Value '511' at 'ephemeralStorage.size' failed" },
     { 128, 3000, 10241, false, "Member must have value less than or equal to 10240" },
@@ -313,7 +369,8 @@ check_names (void **state)
   lf_function f = a_function (now26, "python3.12");
   (void) state;
   set (&f.name, "bad name");
-  refused (&f, now26, LF_EXIT_USAGE, NULL, "Value 'bad name' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression");
+  refused (&f, now26, LF_EXIT_USAGE, NULL,
+           "Value 'bad name' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression");
   set (&f.name, "a.b");
   refused (&f, now26, LF_EXIT_USAGE, NULL, "functionName");
   set (&f.name, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
@@ -325,7 +382,8 @@ check_names (void **state)
   refused (&f, now26, LF_EXIT_USAGE, NULL, "Member must satisfy regular expression pattern: [^\\s]+");
   set (&f.handler, "");
   refused (&f, now26, LF_EXIT_USAGE, NULL, "Runtime and Handler are mandatory");
-  set (&f.handler, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+  set (&f.handler, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                   "aaaaaaaaaaaaaaaaaa");
   refused (&f, now26, LF_EXIT_USAGE, NULL, "length less than or equal to 128");
   set (&f.handler, "m.h");
   set (&f.runtime, "java21");
@@ -355,7 +413,10 @@ check_names (void **state)
 static void
 check_environment (void **state)
 {
-  static const struct { const char *kv, *why; } cases[] = {
+  static const struct
+  {
+    const char *kv, *why;
+  } cases[] = {
     { "AB=x", NULL },
     { "MODEL_1=", NULL },
     { "PATH=/x", NULL },
@@ -442,9 +503,10 @@ check_layers_and_package (void **state)
   lf_strv_add (&f.layers, "arn:aws:lambda:us-east-1:1:layer:numpy2:1");
   accepted (&f, now26);
   lf_strv_add (&f.layers, "arn:aws:lambda:us-east-1:1:layer:numpy:12");
-  refused (&f, now26, LF_EXIT_USAGE, NULL,
-           "Two different versions of the same layer are not allowed to be referenced in the same function. "
-           "arn:aws:lambda:us-east-1:1:layer:numpy:1 and arn:aws:lambda:us-east-1:1:layer:numpy:12 are versions of the same layer.");
+  refused (
+      &f, now26, LF_EXIT_USAGE, NULL,
+      "Two different versions of the same layer are not allowed to be referenced in the same function. "
+      "arn:aws:lambda:us-east-1:1:layer:numpy:1 and arn:aws:lambda:us-east-1:1:layer:numpy:12 are versions of the same layer.");
   lf_function_fini (&f);
 }
 
@@ -452,10 +514,18 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test (accepted_names),   cmocka_unit_test (refused_names),          cmocka_unit_test (name_lengths),
-    cmocka_unit_test (garbage_names),    cmocka_unit_test (runtimes),               cmocka_unit_test (defaults_and_copy),
-    cmocka_unit_test (arns),             cmocka_unit_test (check_ranges),           cmocka_unit_test (check_names),
-    cmocka_unit_test (check_environment), cmocka_unit_test (check_environment_size), cmocka_unit_test (check_layers_and_package),
+    cmocka_unit_test (accepted_names),
+    cmocka_unit_test (refused_names),
+    cmocka_unit_test (name_lengths),
+    cmocka_unit_test (garbage_names),
+    cmocka_unit_test (runtimes),
+    cmocka_unit_test (defaults_and_copy),
+    cmocka_unit_test (arns),
+    cmocka_unit_test (check_ranges),
+    cmocka_unit_test (check_names),
+    cmocka_unit_test (check_environment),
+    cmocka_unit_test (check_environment_size),
+    cmocka_unit_test (check_layers_and_package),
   };
   return cmocka_run_group_tests (tests, load_profiles, free_profiles);
 }

@@ -7,10 +7,11 @@
 static void
 names (void **state)
 {
-  static const char *const ids[] = { "duration", "init", "memory", "tmp", "package", "zip", "layers", "request", "response",
-                                     "async_request", "env", "fds", "processes", "concurrency", "request_rate" };
-  static const char *const statuses[] = { "ok", "function_error", "timeout", "out_of_memory", "crash", "init_error", "init_timeout",
-                                          "throttled", "rejected" };
+  static const char *const ids[]
+      = { "duration", "init",          "memory", "tmp", "package",   "zip",         "layers",      "request",
+          "response", "async_request", "env",    "fds", "processes", "concurrency", "request_rate" };
+  static const char *const statuses[]
+      = { "ok", "function_error", "timeout", "out_of_memory", "crash", "init_error", "init_timeout", "throttled", "rejected" };
   (void) state;
   assert_int_equal (LF_ARRAY_LEN (ids), LF_LIM_COUNT);
   for (int i = 0; i < LF_LIM_COUNT; i++)
@@ -43,12 +44,26 @@ names (void **state)
 static void
 allowed_values (void **state)
 {
-  static const struct { lf_limit l; int64_t in26, in20; } cases[] = {
-    { LF_LIM_DURATION, 3000, 3000 },         { LF_LIM_INIT, 10000, 10000 },          { LF_LIM_MEMORY, 134217728, 134217728 },
-    { LF_LIM_TMP, 536870912, 536870912 },    { LF_LIM_PACKAGE, 262144000, 262144000 }, { LF_LIM_ZIP, 52428800, 52428800 },
-    { LF_LIM_LAYERS, 5, 5 },                 { LF_LIM_REQUEST, 6291456, 6291456 },   { LF_LIM_RESPONSE, 6291556, 6291556 },
-    { LF_LIM_ASYNC_REQUEST, 1048576, 262144 }, { LF_LIM_ENV, 4096, 4096 },           { LF_LIM_FDS, 1024, 1024 },
-    { LF_LIM_PROCESSES, 1024, 1024 },        { LF_LIM_CONCURRENCY, 1000, 1000 },     { LF_LIM_REQUEST_RATE, 10000, 10000 },
+  static const struct
+  {
+    lf_limit l;
+    int64_t in26, in20;
+  } cases[] = {
+    { LF_LIM_DURATION, 3000, 3000 },
+    { LF_LIM_INIT, 10000, 10000 },
+    { LF_LIM_MEMORY, 134217728, 134217728 },
+    { LF_LIM_TMP, 536870912, 536870912 },
+    { LF_LIM_PACKAGE, 262144000, 262144000 },
+    { LF_LIM_ZIP, 52428800, 52428800 },
+    { LF_LIM_LAYERS, 5, 5 },
+    { LF_LIM_REQUEST, 6291456, 6291456 },
+    { LF_LIM_RESPONSE, 6291556, 6291556 },
+    { LF_LIM_ASYNC_REQUEST, 1048576, 262144 },
+    { LF_LIM_ENV, 4096, 4096 },
+    { LF_LIM_FDS, 1024, 1024 },
+    { LF_LIM_PROCESSES, 1024, 1024 },
+    { LF_LIM_CONCURRENCY, 1000, 1000 },
+    { LF_LIM_REQUEST_RATE, 10000, 10000 },
   };
   (void) state;
   lf_function f = a_function (now26, "python3.12");
@@ -112,17 +127,24 @@ enforcement (void **state)
   e.by[LF_LIM_REQUEST] = LF_ENF_CHECKED;
   lf_buf_init (&b, 0);
   assert_int_equal (lf_enforcement_json (&e, &b), 0);
-  expect (&b, "{\"duration\":\"none\",\"init\":\"none\",\"memory\":\"kernel\",\"tmp\":\"none\",\"package\":\"none\",\"zip\":\"none\","
-              "\"layers\":\"none\",\"request\":\"kernel\",\"response\":\"none\",\"async_request\":\"none\",\"env\":\"none\",\"fds\":\"none\","
-              "\"processes\":\"none\",\"concurrency\":\"none\",\"request_rate\":\"none\",\"cpu\":\"sampled\"}");
+  expect (&b,
+          "{\"duration\":\"none\",\"init\":\"none\",\"memory\":\"kernel\",\"tmp\":\"none\",\"package\":\"none\",\"zip\":\"none\","
+          "\"layers\":\"none\",\"request\":\"kernel\",\"response\":\"none\",\"async_request\":\"none\",\"env\":\"none\",\"fds\":"
+          "\"none\","
+          "\"processes\":\"none\",\"concurrency\":\"none\",\"request_rate\":\"none\",\"cpu\":\"sampled\"}");
   assert_string_equal (lf_enforced_label (LF_ENF_CHECKED), "checked");
   assert_string_equal (lf_enforced_name (LF_ENF_CHECKED), "kernel");
   lf_buf_fini (&b);
 }
 
-/* ---- violations --------------------------------------------------------------------------------------------------------------------- */
+/* ---- violations
+ * --------------------------------------------------------------------------------------------------------------------- */
 
-typedef struct seen { lf_violation v[LF_VIOLATIONS_MAX]; size_t n; } seen;
+typedef struct seen
+{
+  lf_violation v[LF_VIOLATIONS_MAX];
+  size_t n;
+} seen;
 
 static const lf_violation *
 find (const seen *s, const char *limit)
@@ -180,9 +202,10 @@ near_limits (void **state)
       assert_null (strchr (s.v[i].fix, '{'));
       assert_true (strlen (s.v[i].message) > 20 && strlen (s.v[i].fix) > 20);
     }
-  assert_string_equal (s.v[2].message,
-                       "classify reached 116 MB of 128 MB (90 %). Near the limit the page cache is squeezed out and everything slows down "
-                       "before it is killed.");
+  assert_string_equal (
+      s.v[2].message,
+      "classify reached 116 MB of 128 MB (90 %). Near the limit the page cache is squeezed out and everything slows down "
+      "before it is killed.");
   assert_true (lf_starts (s.v[2].fix, "Raise memory (try 256 MB), or check"));
   assert_int_equal (s.v[0].used, 2700);
   assert_int_equal (s.v[0].allowed, 3000);
@@ -201,7 +224,14 @@ near_limits (void **state)
 static void
 broken_limits (void **state)
 {
-  static const struct { lf_status status; const char *type, *message; bool async; int64_t bytes; const char *limit, *rule; } cases[] = {
+  static const struct
+  {
+    lf_status status;
+    const char *type, *message;
+    bool async;
+    int64_t bytes;
+    const char *limit, *rule;
+  } cases[] = {
     { LF_ST_TIMEOUT, "Sandbox.Timedout", NULL, false, 10, "duration", "timeout" },
     { LF_ST_OUT_OF_MEMORY, "Runtime.OutOfMemory", NULL, false, 10, "memory", "out_of_memory" },
     { LF_ST_INIT_TIMEOUT, NULL, NULL, false, 10, "init", "init_timeout" },
@@ -215,7 +245,8 @@ broken_limits (void **state)
     { LF_ST_THROTTLED, "TooManyRequestsException", "Rate Exceeded.", false, 10, "concurrency", "throttled" },
     { LF_ST_THROTTLED, "TooManyRequestsException", "ConcurrentInvocationLimitExceeded", false, 10, "concurrency", "throttled" },
     { LF_ST_THROTTLED, "FunctionInvocationRateLimitExceeded", NULL, false, 10, "request_rate", "request_rate" },
-    { LF_ST_THROTTLED, "TooManyRequestsException", "ReservedFunctionInvocationRateLimitExceeded", false, 10, "request_rate", "request_rate" },
+    { LF_ST_THROTTLED, "TooManyRequestsException", "ReservedFunctionInvocationRateLimitExceeded", false, 10, "request_rate",
+      "request_rate" },
   };
   lf_function f = a_function (now26, "python3.12");
   lf_enforcement e = { 0 };
@@ -243,7 +274,8 @@ broken_limits (void **state)
       assert_string_equal (s.v[0].function, "other");
       assert_true (s.v[0].fix[0] != '\0');
       s.n = lf_violations (&f, now26, NULL, &r, s.v);
-      assert_int_equal (s.v[0].enforced, lf_limit_get (LF_LIM_MEMORY)->by_default == s.v[0].enforced ? LF_ENF_KERNEL : LF_ENF_CHECKED);
+      assert_int_equal (s.v[0].enforced,
+                        lf_limit_get (LF_LIM_MEMORY)->by_default == s.v[0].enforced ? LF_ENF_KERNEL : LF_ENF_CHECKED);
     }
   lf_function_fini (&f);
 }
@@ -262,8 +294,9 @@ broken_quantities (void **state)
   assert_int_equal (s.n, 2);
   assert_string_equal (find (&s, "tmp")->rule, "tmp_full");
   assert_string_equal (find (&s, "init")->rule, "init_timeout");
-  assert_string_equal (find (&s, "tmp")->fix,
-                       "Raise ephemeral storage (try 768 MB), or delete temporary files: /tmp keeps its files while the environment is warm.");
+  assert_string_equal (
+      find (&s, "tmp")->fix,
+      "Raise ephemeral storage (try 768 MB), or delete temporary files: /tmp keeps its files while the environment is warm.");
   f.tmp_mb = 10240;
   r.tmp_used_bytes = 10240 * LF_MB;
   s.n = lf_violations (&f, now26, NULL, &r, s.v);
@@ -274,7 +307,11 @@ broken_quantities (void **state)
 static void
 static_limits (void **state)
 {
-  static const struct { int64_t package, zip, env; const char *limit, *rule; } cases[] = {
+  static const struct
+  {
+    int64_t package, zip, env;
+    const char *limit, *rule;
+  } cases[] = {
     { 235929599, 47185919, 3686, NULL, NULL },
     { 235929600, LF_NONE, 0, "package", "package_near" },
     { 262143999, LF_NONE, 0, "package", "package_near" },
@@ -330,7 +367,8 @@ random_records (void **state)
       lf_record r;
       seen s;
       lf_record_init (&r);
-      int64_t *v[] = { &r.duration_us, &r.init_us, &r.max_memory_bytes, &r.peak_memory_bytes, &r.tmp_used_bytes, &r.request_bytes, &r.response_bytes };
+      int64_t *v[] = { &r.duration_us,    &r.init_us,       &r.max_memory_bytes, &r.peak_memory_bytes,
+                       &r.tmp_used_bytes, &r.request_bytes, &r.response_bytes };
       for (size_t k = 0; k < LF_ARRAY_LEN (v); k++)
         {
           seed = seed * UINT64_C (6364136223846793005) + UINT64_C (1442695040888963407);
@@ -354,8 +392,14 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test (names),         cmocka_unit_test (allowed_values),    cmocka_unit_test (used_values),   cmocka_unit_test (enforcement),
-    cmocka_unit_test (near_limits),   cmocka_unit_test (broken_limits),     cmocka_unit_test (broken_quantities), cmocka_unit_test (static_limits),
+    cmocka_unit_test (names),
+    cmocka_unit_test (allowed_values),
+    cmocka_unit_test (used_values),
+    cmocka_unit_test (enforcement),
+    cmocka_unit_test (near_limits),
+    cmocka_unit_test (broken_limits),
+    cmocka_unit_test (broken_quantities),
+    cmocka_unit_test (static_limits),
     cmocka_unit_test (random_records),
   };
   return cmocka_run_group_tests (tests, load_profiles, free_profiles);

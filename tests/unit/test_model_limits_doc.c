@@ -64,7 +64,10 @@ every_limit_has_a_section (void **state)
 static void
 broken_pages (void **state)
 {
-  static const struct { const char *page, *why; } cases[] = {
+  static const struct
+  {
+    const char *page, *why;
+  } cases[] = {
     { "", "there is no generated part for: duration" },
     { "<!-- generated: table -->\n", "a generated part has no end: table" },
     { "<!-- generated: table -->", "a generated part has no end: table" },

@@ -47,8 +47,13 @@ start_and_end (void **state)
 static void
 init_start (void **state)
 {
-  static const struct { const char *runtime, *version; } cases[] = {
-    { "python3.12", "python:3.12.v" }, { "nodejs22.x", "nodejs:22.v" }, { "provided.al2023", "provided:al2023.v" },
+  static const struct
+  {
+    const char *runtime, *version;
+  } cases[] = {
+    { "python3.12", "python:3.12.v" },
+    { "nodejs22.x", "nodejs:22.v" },
+    { "provided.al2023", "provided:al2023.v" },
   };
   lf_buf b;
   (void) state;
@@ -69,10 +74,12 @@ init_start (void **state)
       assert_int_equal (b.len, 0);
       f.log_format = LF_LOG_JSON;
       lf_line_init_start_in (&b, now26, &f, "2026/11/25/[$LATEST]0123456789abcdef0123456789abcdef", WALL);
-      assert_true (lf_starts (b.data, "{\"time\":\"2020-02-14T17:22:38.033Z\",\"type\":\"platform.initStart\",\"record\":{\"initializationType\":"
-                                      "\"on-demand\",\"phase\":\"init\",\"runtimeVersion\":\""));
-      assert_true (lf_ends (b.data, "\"functionName\":\"classify\",\"functionVersion\":\"$LATEST\",\"instanceId\":\"2026/11/25/classify[$LATEST]"
-                                    "0123456789abcdef0123456789abcdef\",\"instanceMaxMemory\":134217728}}\n"));
+      assert_true (lf_starts (
+          b.data, "{\"time\":\"2020-02-14T17:22:38.033Z\",\"type\":\"platform.initStart\",\"record\":{\"initializationType\":"
+                  "\"on-demand\",\"phase\":\"init\",\"runtimeVersion\":\""));
+      assert_true (lf_ends (
+          b.data, "\"functionName\":\"classify\",\"functionVersion\":\"$LATEST\",\"instanceId\":\"2026/11/25/classify[$LATEST]"
+                  "0123456789abcdef0123456789abcdef\",\"instanceMaxMemory\":134217728}}\n"));
       lf_buf_reset (&b);
       lf_line_init_start (&b, now26, &f, WALL);
       assert_null (strstr (b.data, "instanceId"));
@@ -91,7 +98,8 @@ report_text (void **state)
   (void) state;
   lf_buf_init (&b, 0);
   assert_int_equal (lf_line_report (&b, now26, &f, &r, WALL), 0);
-  expect (&b, "REPORT RequestId: " ID "\tDuration: 3.01 ms\tBilled Duration: 4 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t\n");
+  expect (&b,
+          "REPORT RequestId: " ID "\tDuration: 3.01 ms\tBilled Duration: 4 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t\n");
   r.init_us = 110100;
   r.billed_ms = 114;
   lf_line_report (&b, now26, &f, &r, WALL);
@@ -109,16 +117,18 @@ report_text (void **state)
   r.duration_us = 3003170;
   r.billed_ms = 3000;
   lf_line_report (&b, now26, &f, &r, WALL);
-  expect (&b, "REPORT RequestId: " ID "\tDuration: 3000.00 ms\tBilled Duration: 3000 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t"
-              "Status: timeout\n");
+  expect (&b,
+          "REPORT RequestId: " ID "\tDuration: 3000.00 ms\tBilled Duration: 3000 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t"
+          "Status: timeout\n");
   r.status = LF_ST_OUT_OF_MEMORY;
   r.error_type = "Runtime.OutOfMemory";
   r.duration_us = 812400;
   r.billed_ms = 813;
   r.max_memory_bytes = 128 * LF_MB;
   lf_line_report (&b, now26, &f, &r, WALL);
-  expect (&b, "REPORT RequestId: " ID "\tDuration: 812.40 ms\tBilled Duration: 813 ms\tMemory Size: 128 MB\tMax Memory Used: 128 MB\t"
-              "Status: error\tError Type: Runtime.OutOfMemory\n");
+  expect (&b,
+          "REPORT RequestId: " ID "\tDuration: 812.40 ms\tBilled Duration: 813 ms\tMemory Size: 128 MB\tMax Memory Used: 128 MB\t"
+          "Status: error\tError Type: Runtime.OutOfMemory\n");
   r.status = LF_ST_INIT_ERROR; /* init failed again inside the invocation: its time is in Duration */
   r.error_type = "Runtime.ImportModuleError";
   r.duration_us = 95780;
@@ -143,10 +153,23 @@ report_text (void **state)
 static void
 durations (void **state)
 {
-  static const struct { int64_t us; const char *text, *json; } cases[] = {
-    { 0, "0.00", "0" },          { 4, "0.00", "0.004" },       { 5, "0.01", "0.005" },           { 3014, "3.01", "3.014" },
-    { 3015, "3.02", "3.015" },   { 3100, "3.10", "3.1" },      { 999994, "999.99", "999.994" },  { 999995, "1000.00", "999.995" },
-    { 1000000, "1000.00", "1000" }, { 900000000, "900000.00", "900000" }, { 1010, "1.01", "1.01" }, { -7, "0.00", "0" },
+  static const struct
+  {
+    int64_t us;
+    const char *text, *json;
+  } cases[] = {
+    { 0, "0.00", "0" },
+    { 4, "0.00", "0.004" },
+    { 5, "0.01", "0.005" },
+    { 3014, "3.01", "3.014" },
+    { 3015, "3.02", "3.015" },
+    { 3100, "3.10", "3.1" },
+    { 999994, "999.99", "999.994" },
+    { 999995, "1000.00", "999.995" },
+    { 1000000, "1000.00", "1000" },
+    { 900000000, "900000.00", "900000" },
+    { 1010, "1.01", "1.01" },
+    { -7, "0.00", "0" },
   };
   lf_buf b;
   lf_function f = a_function (now26, "python3.12");
@@ -186,16 +209,19 @@ report_text_2020 (void **state)
   r.billed_ms = 100;
   r.max_memory_bytes = 75 * LF_MB;
   lf_line_report (&b, then20, &f, &r, WALL);
-  expect (&b, "REPORT RequestId: " ID "\tDuration: 12.34 ms\tBilled Duration: 100 ms \tMemory Size: 128 MB\tMax Memory Used: 75 MB\t\n");
+  expect (&b, "REPORT RequestId: " ID
+              "\tDuration: 12.34 ms\tBilled Duration: 100 ms \tMemory Size: 128 MB\tMax Memory Used: 75 MB\t\n");
   r.status = LF_ST_TIMEOUT;
   r.duration_us = 3003170;
   r.billed_ms = 3000;
   lf_line_report (&b, then20, &f, &r, WALL);
-  expect (&b, "REPORT RequestId: " ID "\tDuration: 3003.17 ms\tBilled Duration: 3000 ms \tMemory Size: 128 MB\tMax Memory Used: 75 MB\t\n"
+  expect (&b, "REPORT RequestId: " ID
+              "\tDuration: 3003.17 ms\tBilled Duration: 3000 ms \tMemory Size: 128 MB\tMax Memory Used: 75 MB\t\n"
               "2020-02-14T17:22:38.033Z " ID " Task timed out after 3.00 seconds\n\n");
   r.error_message = "2020-02-14T17:22:38.000Z " ID " Task timed out after 3.00 seconds";
   lf_line_report (&b, then20, &f, &r, WALL);
-  expect (&b, "REPORT RequestId: " ID "\tDuration: 3003.17 ms\tBilled Duration: 3000 ms \tMemory Size: 128 MB\tMax Memory Used: 75 MB\t\n"
+  expect (&b, "REPORT RequestId: " ID
+              "\tDuration: 3003.17 ms\tBilled Duration: 3000 ms \tMemory Size: 128 MB\tMax Memory Used: 75 MB\t\n"
               "2020-02-14T17:22:38.000Z " ID " Task timed out after 3.00 seconds\n\n");
   r.status = LF_ST_CRASH;
   r.error_type = "Runtime.ExitError";
@@ -203,8 +229,9 @@ report_text_2020 (void **state)
   r.duration_us = 12340;
   r.billed_ms = 100;
   lf_line_report (&b, then20, &f, &r, WALL);
-  expect (&b, "REPORT RequestId: " ID "\tDuration: 12.34 ms\tBilled Duration: 100 ms \tMemory Size: 128 MB\tMax Memory Used: 75 MB\t\n"
-              "RequestId: " ID " Error: Runtime exited with error: signal: killed\nRuntime.ExitError\n");
+  expect (&b,
+          "REPORT RequestId: " ID "\tDuration: 12.34 ms\tBilled Duration: 100 ms \tMemory Size: 128 MB\tMax Memory Used: 75 MB\t\n"
+          "RequestId: " ID " Error: Runtime exited with error: signal: killed\nRuntime.ExitError\n");
   lf_function_fini (&f);
   f = a_function (then20, "provided.al2");
   r = a_record (&f);
@@ -212,8 +239,9 @@ report_text_2020 (void **state)
   r.duration_us = 237170;
   r.billed_ms = 300;
   lf_line_report (&b, then20, &f, &r, WALL);
-  expect (&b, "REPORT RequestId: " ID "\tInit Duration: 48.26 ms\tDuration: 237.17 ms\tBilled Duration: 300 ms \tMemory Size: 128 MB\t"
-              "Max Memory Used: 36 MB\t\n");
+  expect (&b,
+          "REPORT RequestId: " ID "\tInit Duration: 48.26 ms\tDuration: 237.17 ms\tBilled Duration: 300 ms \tMemory Size: 128 MB\t"
+          "Max Memory Used: 36 MB\t\n");
   lf_buf_fini (&b);
   lf_function_fini (&f);
 }
@@ -263,7 +291,8 @@ init_report (void **state)
   expect (&b, "");
   f.log_format = LF_LOG_JSON;
   lf_line_init_report (&b, now26, &f, 10000090, "invoke", "timeout", NULL, WALL);
-  expect (&b, "{\"time\":\"2020-02-14T17:22:38.033Z\",\"type\":\"platform.initReport\",\"record\":{\"initializationType\":\"on-demand\",\"phase\":"
+  expect (&b, "{\"time\":\"2020-02-14T17:22:38.033Z\",\"type\":\"platform.initReport\",\"record\":{\"initializationType\":\"on-"
+              "demand\",\"phase\":"
               "\"invoke\",\"status\":\"timeout\",\"metrics\":{\"durationMs\":10000.09}}}\n");
   lf_buf_fini (&b);
   lf_function_fini (&f);
@@ -272,7 +301,11 @@ init_report (void **state)
 static void
 exits (void **state)
 {
-  static const struct { lf_exit_info how; const char *sentence, *type; } cases[] = {
+  static const struct
+  {
+    lf_exit_info how;
+    const char *sentence, *type;
+  } cases[] = {
     { { .exited = true, .code = 0 }, "Runtime exited without providing a reason", "Runtime.ExitError" },
     { { .exited = true, .code = 1 }, "Runtime exited with error: exit status 1", "Runtime.ExitError" },
     { { .exited = true, .code = 127 }, "Runtime exited with error: exit status 127", "Runtime.ExitError" },
@@ -283,10 +316,15 @@ exits (void **state)
     { { .signal = 11, .core = true }, "Runtime exited with error: signal: segmentation fault (core dumped)", "Runtime.ExitError" },
     { { .signal = 6 }, "Runtime exited with error: signal: aborted", "Runtime.ExitError" },
     { { .signal = 40 }, "Runtime exited with error: signal: signal 40", "Runtime.ExitError" },
-    { { .exec_failed = true, .exec_errno = ENOENT }, "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]",
+    { { .exec_failed = true, .exec_errno = ENOENT },
+      "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]",
       "Runtime.InvalidEntrypoint" },
-    { { .exec_failed = true, .exec_errno = EACCES }, "fork/exec /var/task/bootstrap: permission denied", "Runtime.InvalidEntrypoint" },
-    { { .exec_failed = true, .exec_errno = ENOEXEC }, "fork/exec /var/task/bootstrap: exec format error", "Runtime.InvalidEntrypoint" },
+    { { .exec_failed = true, .exec_errno = EACCES },
+      "fork/exec /var/task/bootstrap: permission denied",
+      "Runtime.InvalidEntrypoint" },
+    { { .exec_failed = true, .exec_errno = ENOEXEC },
+      "fork/exec /var/task/bootstrap: exec format error",
+      "Runtime.InvalidEntrypoint" },
     { { .exec_failed = true, .exec_errno = 9999 }, "fork/exec /var/task/bootstrap: errno 9999", "Runtime.InvalidEntrypoint" },
   };
   lf_buf b;
@@ -317,10 +355,12 @@ bodies (void **state)
   (void) state;
   lf_buf_init (&b, 0);
   lf_body_timeout (&b, now26, ID, 1000, WALL, &type);
-  expect (&b, "{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"RequestId: " ID " Error: Task timed out after 1.00 seconds\"}");
+  expect (&b,
+          "{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"RequestId: " ID " Error: Task timed out after 1.00 seconds\"}");
   assert_string_equal (type, "Sandbox.Timedout");
   lf_body_timeout (&b, now26, ID, 1555, WALL, &type);
-  expect (&b, "{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"RequestId: " ID " Error: Task timed out after 1.56 seconds\"}");
+  expect (&b,
+          "{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"RequestId: " ID " Error: Task timed out after 1.56 seconds\"}");
   lf_body_timeout (&b, then20, ID, 3000, WALL, &type);
   expect (&b, "{\"errorMessage\":\"2020-02-14T17:22:38.033Z " ID " Task timed out after 3.00 seconds\"}");
   lf_body_response_too_large (&b, now26, 6291557, &type);
@@ -336,19 +376,28 @@ bodies (void **state)
 static void
 service_errors (void **state)
 {
-  static const struct { lf_svc_error e; const char *reason, *text; int status; const char *name, *body; } cases[] = {
+  static const struct
+  {
+    lf_svc_error e;
+    const char *reason, *text;
+    int status;
+    const char *name, *body;
+  } cases[] = {
     { LF_SVC_RESOURCE_NOT_FOUND, NULL, "Function not found: arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST", 404,
       "ResourceNotFoundException",
       "{\"Message\":\"Function not found: arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST\",\"Type\":\"User\"}" },
     { LF_SVC_RESOURCE_NOT_FOUND, NULL, NULL, 404, "ResourceNotFoundException",
       "{\"Message\":\"The resource you requested does not exist.\",\"Type\":\"User\"}" },
-    { LF_SVC_INVALID_REQUEST_CONTENT, NULL, "Could not parse request body into json: \"x\"\n at", 400, "InvalidRequestContentException",
+    { LF_SVC_INVALID_REQUEST_CONTENT, NULL, "Could not parse request body into json: \"x\"\n at", 400,
+      "InvalidRequestContentException",
       "{\"Type\":\"User\",\"message\":\"Could not parse request body into json: \\\"x\\\"\\n at\"}" },
     { LF_SVC_REQUEST_TOO_LARGE, NULL, "Request must be smaller than 6291456 bytes for the InvokeFunction operation", 413,
-      "RequestEntityTooLargeException", "{\"Message\":\"Request must be smaller than 6291456 bytes for the InvokeFunction operation\"}" },
+      "RequestEntityTooLargeException",
+      "{\"Message\":\"Request must be smaller than 6291456 bytes for the InvokeFunction operation\"}" },
     { LF_SVC_TOO_MANY_REQUESTS, "ReservedFunctionConcurrentInvocationLimitExceeded", NULL, 429, "TooManyRequestsException",
       "{\"Reason\":\"ReservedFunctionConcurrentInvocationLimitExceeded\",\"Type\":\"User\",\"message\":\"Rate Exceeded.\"}" },
-    { LF_SVC_VALIDATION, NULL, "1 validation error detected", 400, "ValidationException", "{\"message\":\"1 validation error detected\"}" },
+    { LF_SVC_VALIDATION, NULL, "1 validation error detected", 400, "ValidationException",
+      "{\"message\":\"1 validation error detected\"}" },
     { LF_SVC_INVALID_PARAMETER_VALUE, NULL, "Cannot reference more than 5 layers.", 400, "InvalidParameterValueException",
       "{\"Type\":\"User\",\"message\":\"Cannot reference more than 5 layers.\"}" },
     { LF_SVC_RESOURCE_CONFLICT, NULL, "x", 409, "ResourceConflictException", "{\"Type\":\"User\",\"message\":\"x\"}" },
@@ -380,10 +429,18 @@ service_errors (void **state)
 static void
 runtime_api_errors (void **state)
 {
-  static const struct { lf_rapi_error e; const char *from, *to; int status; const char *body; } cases[] = {
-    { LF_RAPI_INVALID_REQUEST_ID, NULL, NULL, 400, "{\"errorMessage\":\"Invalid request ID\",\"errorType\":\"InvalidRequestID\"}\n" },
+  static const struct
+  {
+    lf_rapi_error e;
+    const char *from, *to;
+    int status;
+    const char *body;
+  } cases[] = {
+    { LF_RAPI_INVALID_REQUEST_ID, NULL, NULL, 400,
+      "{\"errorMessage\":\"Invalid request ID\",\"errorType\":\"InvalidRequestID\"}\n" },
     { LF_RAPI_INVALID_STATE, "Ready", "InvocationResponse", 403,
-      "{\"errorMessage\":\"State transition from Ready to InvocationResponse failed for runtime. Error: State transition is not allowed\","
+      "{\"errorMessage\":\"State transition from Ready to InvocationResponse failed for runtime. Error: State transition is not "
+      "allowed\","
       "\"errorType\":\"InvalidStateTransition\"}\n" },
     { LF_RAPI_TOO_LARGE, NULL, NULL, 413,
       "{\"errorMessage\":\"Exceeded maximum allowed payload size (6291556 bytes).\",\"errorType\":\"RequestEntityTooLarge\"}\n" },
@@ -412,7 +469,10 @@ runtime_api_errors (void **state)
 static void
 fatal_error_types (void **state)
 {
-  static const struct { const char *header, *want; } cases[] = {
+  static const struct
+  {
+    const char *header, *want;
+  } cases[] = {
     { "Runtime.ImportModuleError", "Runtime.ImportModuleError" },
     { "Function.MyError", "Function.MyError" },
     { "xxRuntime.Ab", "xxRuntime.Ab" }, /* the rule is not anchored */
@@ -442,10 +502,18 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test (start_and_end),  cmocka_unit_test (init_start),         cmocka_unit_test (report_text),
-    cmocka_unit_test (report_text_2020), cmocka_unit_test (durations), cmocka_unit_test (report_json),      cmocka_unit_test (init_report),
-    cmocka_unit_test (exits),          cmocka_unit_test (bodies),             cmocka_unit_test (service_errors),
-    cmocka_unit_test (runtime_api_errors), cmocka_unit_test (fatal_error_types),
+    cmocka_unit_test (start_and_end),
+    cmocka_unit_test (init_start),
+    cmocka_unit_test (report_text),
+    cmocka_unit_test (report_text_2020),
+    cmocka_unit_test (durations),
+    cmocka_unit_test (report_json),
+    cmocka_unit_test (init_report),
+    cmocka_unit_test (exits),
+    cmocka_unit_test (bodies),
+    cmocka_unit_test (service_errors),
+    cmocka_unit_test (runtime_api_errors),
+    cmocka_unit_test (fatal_error_types),
   };
   return cmocka_run_group_tests (tests, load_profiles, free_profiles);
 }
