@@ -85,6 +85,7 @@ typedef struct lf_sb_host_options
   const char *state_dir;    /* private folder for prepared files (etc/, fake /sys files) */
   const char *init_path;    /* lambdafit-init; NULL: lf_libexec_path */
   const lf_cg_kind *cg;     /* force a cgroup driver */
+  bool old_mounts;          /* build roots with mount(2) only, as on kernels before 5.12 (tests) */
 } lf_sb_host_options;
 /* Prepares what all sandboxes share (etc folder with passwd, hosts, resolv.conf...; the cgroup parent). -1 with exit UNSUPPORTED and a
  * fix when no sandbox can be made here (user namespaces forbidden, ...). Blocks briefly. */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The network of a sandbox that has none, and what the supervisor gives up before the first runtime starts.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "init.h"
+
+/* Only loopback, and on it the Runtime API's socket, already listening: the runtime may connect before the daemon has accepted. */
+int
+network_up (job *j)
+{
+  step_set (j, "bring up", "the loopback interface");
+  int s = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (s < 0)
+    return -1;
+  struct ifreq r = { .ifr_flags = IFF_UP | IFF_RUNNING };
+  memcpy (r.ifr_name, "lo", 3);
+  if (ioctl (s, SIOCSIFFLAGS, &r) < 0)
+    return -1;
+  step_set (j, "listen on", "127.0.0.1:9001");
+  int one = 1;
+  setsockopt (s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons (LF_INIT_API_PORT), .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  if (bind (s, (struct sockaddr *) &a, sizeof a) < 0 || listen (s, 128) < 0)
+    return -1;
+  j->listen_fd = s;
+  return 0;
+}
+
+static int
+keep_caps (uint64_t keep)
+{
+  struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+  struct __user_cap_data_struct d[2] = { { .effective = (uint32_t) keep, .permitted = (uint32_t) keep },
+                                         { .effective = (uint32_t) (keep >> 32), .permitted = (uint32_t) (keep >> 32) } };
+  return (int) syscall (SYS_capset, &h, d);
+}
+
+/* The supervisor needs to signal the runtime and, where the user is switched, to switch again at a restart. Nothing else is kept,
+ * and nothing can be gained back: no bounding set, no ambient set, no new privileges. */
+int
+confine_supervisor (job *j)
+{
+  step_set (j, "set", "the host name");
+  if (sethostname (j->hostname, strlen (j->hostname)) < 0)
+    return -1;
+  for (size_t i = 0; i < LF_INIT_CPU_WORDS; i++)
+    if (j->c.cpus[i])
+      {
+        /* CPUs may have gone offline since they were chosen: then all stay allowed. */
+        syscall (SYS_sched_setaffinity, 0, sizeof j->c.cpus, j->c.cpus);
+        break;
+      }
+  /* A new session keyring hides the daemon's keys. Keys have a quota per user; without a new one the old stays, and cannot be told. */
+  syscall (SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
+  umask (022);
+  step_set (j, "drop", "capabilities");
+  for (unsigned long c = 0; c < 64 && prctl (PR_CAPBSET_DROP, c, 0, 0, 0) == 0; c++)
+    ;
+  prctl (PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  uint64_t keep = j->c.flags & LF_INIT_SWITCH_USER ? 1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID : 0;
+  if (keep_caps (keep) < 0 || prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    return -1;
+  /* The runtime may have the same uid: it must not trace its supervisor. */
+  return prctl (PR_SET_DUMPABLE, 0, 0, 0, 0);
+}

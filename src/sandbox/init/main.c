@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lambdafit-init: pid 1 of one execution environment. It is started inside fresh namespaces, builds the root, gives up its powers,
+ * starts the runtime and stays to watch it: it reaps everything, kills the whole tree on command or when the runtime ends, and starts
+ * the runtime again in the same environment. It ends when the daemon does (the control socket closes), and the kernel then kills
+ * everything in its pid namespace.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "init.h"
+
+static job the_job;
+static char config[LF_INIT_CONFIG_MAX];
+
+static void
+send_note (uint32_t type, int value, const char *text, const int *fds, size_t nfds)
+{
+  lf_init_note n = { .type = type, .value = value };
+  if (text)
+    snprintf (n.text, sizeof n.text, "%s", text);
+  union { struct cmsghdr h; char space[CMSG_SPACE (3 * sizeof (int))]; } control = { 0 };
+  struct iovec iov = { &n, sizeof n };
+  struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+  if (nfds)
+    {
+      m.msg_control = control.space;
+      m.msg_controllen = CMSG_SPACE (nfds * sizeof (int));
+      struct cmsghdr *h = CMSG_FIRSTHDR (&m);
+      h->cmsg_level = SOL_SOCKET;
+      h->cmsg_type = SCM_RIGHTS;
+      h->cmsg_len = CMSG_LEN (nfds * sizeof (int));
+      memcpy (CMSG_DATA (h), fds, nfds * sizeof (int));
+    }
+  ssize_t r;
+  do
+    r = sendmsg (LF_INIT_CTL_FD, &m, MSG_NOSIGNAL);
+  while (r < 0 && errno == EINTR);
+  if (r < 0)
+    _exit (1); /* nobody is there to be told */
+}
+
+/* The next NUL-terminated string of the configuration, or NULL past its end. */
+static char *
+take_string (char **at, char *end)
+{
+  char *s = *at, *nul = s < end ? memchr (s, 0, (size_t) (end - s)) : NULL;
+  if (nul)
+    *at = nul + 1;
+  return nul ? s : NULL;
+}
+
+static int
+config_parse (job *j, size_t n)
+{
+  char *at = config + sizeof j->c, *end = config + n;
+  if (n < sizeof j->c)
+    return -1;
+  memcpy (&j->c, config, sizeof j->c);
+  if (j->c.magic != LF_INIT_MAGIC || j->c.argc < 1 || j->c.argc > LF_INIT_ARGV_MAX || j->c.envc > LF_INIT_ENV_MAX)
+    return -1;
+  if (!(j->attach = take_string (&at, end)) || !(j->hostname = take_string (&at, end)))
+    return -1;
+  j->ops = at;
+  for (uint32_t i = 0; i < j->c.ops; i++)
+    {
+      const char *op = take_string (&at, end);
+      if (!op || !op[0] || (op[0] != 'd' && !take_string (&at, end)))
+        return -1;
+    }
+  for (uint32_t i = 0; i < j->c.argc; i++)
+    if (!(j->argv[i] = take_string (&at, end)))
+      return -1;
+  for (uint32_t i = 0; i < j->c.envc; i++)
+    if (!(j->envp[i] = take_string (&at, end)))
+      return -1;
+  return 0;
+}
+
+static int
+set_up (job *j)
+{
+  ssize_t n;
+  do
+    n = recv (LF_INIT_CTL_FD, config, sizeof config, 0);
+  while (n < 0 && errno == EINTR);
+  if (n <= 0)
+    _exit (1); /* the daemon is gone */
+  j->tmp_fd = j->proc_fd = j->listen_fd = -1;
+  step_set (j, "read", "the configuration");
+  errno = EPROTO;
+  if (config_parse (j, (size_t) n) < 0)
+    return -1;
+  if (root_build (j) < 0 || ((j->c.flags & LF_INIT_NET_NONE) && network_up (j) < 0))
+    return -1;
+  return confine_supervisor (j);
+}
+
+/* Nothing of the tree is left after this. Each round also meets what was being born in the last one. */
+static void
+kill_tree (pid_t runtime, int *status)
+{
+  for (;;)
+    {
+      kill (-1, SIGKILL);
+      int st;
+      pid_t p = waitpid (-1, &st, 0);
+      if (p < 0 && errno == EINTR)
+        continue;
+      if (p < 0)
+        return;
+      if (p == runtime && status)
+        *status = st;
+    }
+}
+
+/* Returns the pid of the running runtime, 0 if it could not be started. */
+static pid_t
+start (job *j)
+{
+  pid_t pid = 0;
+  int e = runtime_start (j, &pid);
+  if (e == 0)
+    {
+      send_note (LF_INIT_NOTE_LAUNCHED, 0, NULL, NULL, 0);
+      return pid;
+    }
+  kill_tree (0, NULL);
+  send_note (LF_INIT_NOTE_EXEC_FAILED, e, NULL, NULL, 0);
+  return 0;
+}
+
+/* Reaps what has ended. When the runtime itself has, the rest of the tree goes too. */
+static pid_t
+reap (pid_t runtime)
+{
+  int st;
+  pid_t p;
+  while ((p = waitpid (-1, &st, WNOHANG)) > 0)
+    if (p == runtime)
+      {
+        kill_tree (0, NULL);
+        send_note (LF_INIT_NOTE_EXIT, st, NULL, NULL, 0);
+        return 0;
+      }
+  return runtime;
+}
+
+static pid_t
+command (job *j, pid_t runtime, uint32_t type)
+{
+  switch (type)
+    {
+    case LF_INIT_CMD_START:
+      return runtime ? runtime : start (j);
+    case LF_INIT_CMD_KILL:
+      if (runtime)
+        {
+          int st = SIGKILL;
+          kill_tree (runtime, &st);
+          send_note (LF_INIT_NOTE_EXIT, st, NULL, NULL, 0);
+        }
+      return 0;
+    case LF_INIT_CMD_STOP:
+    case LF_INIT_CMD_CONT:
+      kill (-1, type == LF_INIT_CMD_STOP ? SIGSTOP : SIGCONT);
+      return runtime;
+    default:
+      kill_tree (0, NULL);
+      _exit (0);
+    }
+}
+
+static void
+supervise (job *j)
+{
+  sigset_t chld;
+  sigemptyset (&chld);
+  sigaddset (&chld, SIGCHLD);
+  int sfd = signalfd (-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+  struct pollfd p[2] = { { LF_INIT_CTL_FD, POLLIN, 0 }, { sfd, POLLIN, 0 } };
+  if (sfd < 0)
+    {
+      send_note (LF_INIT_NOTE_SETUP_FAILED, errno, "watch for the end of the runtime", NULL, 0);
+      return;
+    }
+  for (pid_t runtime = start (j);;)
+    {
+      if (poll (p, 2, -1) < 0)
+        continue;
+      if (p[1].revents)
+        {
+          struct signalfd_siginfo si;
+          while (read (sfd, &si, sizeof si) > 0)
+            ;
+          runtime = reap (runtime);
+        }
+      if (p[0].revents)
+        {
+          lf_init_cmd c;
+          ssize_t n = recv (LF_INIT_CTL_FD, &c, sizeof c, MSG_DONTWAIT);
+          if (n == (ssize_t) sizeof c)
+            runtime = command (j, runtime, c.type);
+          else if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+            return; /* the daemon is gone */
+        }
+    }
+}
+
+/* What the daemon inherited from its own caller and could not mark is not for the runtime either. */
+static void
+close_others (void)
+{
+#ifdef SYS_close_range
+  if (syscall (SYS_close_range, LF_INIT_CTL_FD + 1, ~0u, 0) == 0)
+    return;
+#endif
+  for (int fd = LF_INIT_CTL_FD + 1; fd < 65536; fd++)
+    close (fd);
+}
+
+int
+main (void)
+{
+  job *j = &the_job;
+  close_others ();
+  prctl (PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  prctl (PR_SET_NAME, "lambdafit-init", 0, 0, 0);
+  for (int s = 1; s < NSIG; s++)
+    if (s != SIGKILL && s != SIGSTOP)
+      signal (s, SIG_DFL);
+  sigset_t all;
+  sigfillset (&all);
+  sigprocmask (SIG_SETMASK, &all, NULL);
+  fcntl (LF_INIT_CTL_FD, F_SETFD, FD_CLOEXEC);
+  if (set_up (j) < 0)
+    {
+      send_note (LF_INIT_NOTE_SETUP_FAILED, errno, j->step, NULL, 0);
+      _exit (1);
+    }
+  int fds[3] = { j->tmp_fd, j->proc_fd, j->listen_fd };
+  send_note (LF_INIT_NOTE_READY, 0, NULL, fds, j->listen_fd >= 0 ? 3 : 2);
+  for (int i = 0; i < 3; i++)
+    if (fds[i] >= 0)
+      close (fds[i]);
+  if (!(j->c.flags & LF_INIT_TRIAL))
+    supervise (j);
+  _exit (0);
+}

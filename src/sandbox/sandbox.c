@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One sandbox as the daemon sees it: its helper's messages turned into events, its measures, and the commands that change it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "sandbox_impl.h"
+
+#define FREE_WAIT_MS 2000     /* for a sandbox that is freed while it lives */
+#define RMDIR_TRIES 20
+#define SAMPLE_PROCESSES_MAX 4096
+
+typedef enum { ST_SETUP, ST_READY /* no runtime */, ST_RUNNING, ST_GONE /* socket closed */, ST_DEAD } state;
+
+struct lf_sandbox
+{
+  lf_sb_host *host;
+  lf_sb_child child;
+  int epoll, tmp_fd, proc_fd, listen_fd, memory_fd;
+  lf_cg *cg;
+  state st;
+  bool running;               /* a runtime was launched and its end not yet told */
+  bool frozen, destroying, oom, setup_told;
+  int64_t memory_limit;
+  int64_t oom_seen;           /* the kernel's count when the runtime started */
+  int64_t max_memory, peak_memory, sampled; /* the last is LF_NONE until measured */
+  bool peak_exact;            /* the kernel's mark was started again for this invocation */
+};
+
+/* ---- start ------------------------------------------------------------------------------------------------------------------------ */
+
+static int
+watch (lf_sandbox *s, int fd, lf_error *err)
+{
+  struct epoll_event e = { .events = EPOLLIN };
+  if (s->epoll >= 0 && epoll_ctl (s->epoll, EPOLL_CTL_ADD, fd, &e) == 0)
+    return 0;
+  return LF_FAIL (err, LF_EXIT_IO, "sandbox", "raise the limit of open files (ulimit -n)", "cannot watch the helper: %s", strerror (errno));
+}
+
+static int
+launch (lf_sandbox *s, const char *id, const lf_sb_plan *plan, lf_error *err)
+{
+  lf_sb_host *h = s->host;
+  /* tmpfs pages are memory to the kernel: the hard limit leaves room for a full /tmp, the moving mark watches the rest. */
+  lf_cg_limits l = { .memory_bytes = plan->memory_bytes + plan->tmp_bytes, .cpu_milli = plan->cpu_milli,
+                     .processes = plan->processes > 0 ? plan->processes + 1 : LF_NONE };
+  lf_buf config;
+  lf_buf_init (&config, 0);
+  int r = lf_sb_config (h, plan, &config, err);
+  if (r == 0)
+    r = (s->cg = lf_cg_new (h->cg, id, &l, err)) ? 0 : -1;
+  if (r == 0)
+    r = lf_sb_spawn (h, plan->network, lf_cg_fd (s->cg), &s->child, err);
+  if (r == 0)
+    {
+      s->epoll = epoll_create1 (EPOLL_CLOEXEC);
+      r = watch (s, s->child.ctl, err);
+    }
+  if (r == 0 && lf_cg_fd (s->cg) < 0)
+    r = lf_cg_attach (s->cg, s->child.pid, err);
+  if (r == 0)
+    r = lf_sb_send_config (&s->child, &config, err);
+  lf_buf_fini (&config);
+  return r;
+}
+
+lf_sandbox *
+lf_sandbox_launch (lf_sb_host *h, const char *id, const lf_sb_plan *plan, lf_error *err)
+{
+  lf_sandbox *s = calloc (1, sizeof *s);
+  if (!s)
+    {
+      LF_FAIL_NOMEM (err);
+      return NULL;
+    }
+  s->host = h;
+  s->child = (lf_sb_child){ .pid = -1, .pidfd = -1, .ctl = -1, .log = -1 };
+  s->epoll = s->tmp_fd = s->proc_fd = s->listen_fd = s->memory_fd = -1;
+  s->memory_limit = plan->memory_bytes;
+  s->max_memory = s->peak_memory = s->sampled = LF_NONE;
+  s->oom_seen = LF_NONE;
+  if (launch (s, id, plan, err) == 0)
+    {
+      s->memory_fd = lf_cg_memory_event_fd (s->cg, s->memory_limit);
+      return s;
+    }
+  lf_sb_child_abandon (&s->child);
+  s->st = ST_DEAD;
+  lf_sandbox_free (s);
+  return NULL;
+}
+
+int
+lf_sandbox_ctl_fd (const lf_sandbox *s)
+{
+  return s->epoll;
+}
+
+int
+lf_sandbox_log_fd (const lf_sandbox *s)
+{
+  return s->child.log;
+}
+
+int
+lf_sandbox_memory_fd (const lf_sandbox *s)
+{
+  return s->memory_fd;
+}
+
+bool
+lf_sandbox_memory_fd_is_pri (const lf_sandbox *s)
+{
+  return s->host->kind == LF_CG_V2;
+}
+
+int
+lf_sandbox_listen_fd (lf_sandbox *s)
+{
+  int fd = s->listen_fd;
+  s->listen_fd = -1;
+  return fd;
+}
+
+pid_t
+lf_sandbox_pid (const lf_sandbox *s)
+{
+  return s->child.pid;
+}
+
+bool
+lf_sandbox_frozen (const lf_sandbox *s)
+{
+  return s->frozen;
+}
+
+/* ---- measures ----------------------------------------------------------------------------------------------------------------------- */
+
+static int64_t
+tmp_used (const lf_sandbox *s)
+{
+  struct statvfs v;
+  if (s->tmp_fd < 0 || fstatvfs (s->tmp_fd, &v) < 0)
+    return LF_NONE;
+  return (int64_t) (v.f_blocks - v.f_bfree) * (int64_t) v.f_frsize;
+}
+
+static int64_t
+without_tmp (int64_t bytes, int64_t tmp)
+{
+  if (bytes == LF_NONE)
+    return LF_NONE;
+  bytes -= tmp == LF_NONE ? 0 : tmp;
+  return bytes < 0 ? 0 : bytes;
+}
+
+static void
+raise_mark (int64_t *mark, int64_t v)
+{
+  if (v != LF_NONE && (*mark == LF_NONE || v > *mark))
+    *mark = v;
+}
+
+static int64_t
+oom_kills (lf_sandbox *s)
+{
+  lf_cg_usage u;
+  return lf_cg_usage_get (s->cg, &u) == 0 ? u.oom_kills : LF_NONE;
+}
+
+/* Memory now, by the group or else by the last sample. */
+static int64_t
+look (lf_sandbox *s, lf_cg_usage *u, int64_t *tmp)
+{
+  *tmp = tmp_used (s);
+  if (lf_cg_usage_hot (s->cg, u) < 0)
+    u->memory_bytes = u->peak_bytes = u->cpu_us = u->throttled_us = LF_NONE;
+  int64_t now = u->memory_bytes == LF_NONE ? s->sampled : without_tmp (u->memory_bytes, *tmp);
+  raise_mark (&s->max_memory, now);
+  raise_mark (&s->peak_memory, now);
+  return now;
+}
+
+void
+lf_sandbox_usage (lf_sandbox *s, lf_sb_usage *out)
+{
+  lf_cg_usage u;
+  int64_t tmp, now = look (s, &u, &tmp);
+  /* The kernel's own mark counts /tmp and cannot say how much of it: it is only better than ours while /tmp is empty. */
+  if (u.peak_bytes != LF_NONE && s->peak_exact && tmp == 0)
+    raise_mark (&s->peak_memory, u.peak_bytes);
+  raise_mark (&s->max_memory, s->peak_memory);
+  *out = (lf_sb_usage){ .memory_bytes = now, .max_memory_bytes = s->max_memory, .peak_memory_bytes = s->peak_exact ? s->peak_memory : LF_NONE, .tmp_bytes = tmp,
+                        .cpu_us = u.cpu_us, .throttled_us = u.throttled_us };
+}
+
+void
+lf_sandbox_mark (lf_sandbox *s)
+{
+  lf_cg_usage u;
+  int64_t tmp;
+  look (s, &u, &tmp);
+  s->peak_memory = LF_NONE;
+  s->peak_exact = lf_cg_peak_reset (s->cg) == 0;
+}
+
+/* Where the moving mark belongs now: the limit and what /tmp holds. */
+static void
+arm (lf_sandbox *s)
+{
+  int64_t tmp = tmp_used (s);
+  if (s->memory_fd >= 0)
+    lf_cg_memory_event_fd (s->cg, s->memory_limit + (tmp == LF_NONE ? 0 : tmp));
+}
+
+static void
+kill_for_memory (lf_sandbox *s)
+{
+  s->oom = true;
+  lf_sandbox_kill (s);
+}
+
+void
+lf_sandbox_on_memory (lf_sandbox *s)
+{
+  lf_cg_usage u;
+  int64_t tmp;
+  /* Use may move between arming and looking, so both are repeated until they agree. */
+  for (int round = 0; round < 8; round++)
+    {
+      arm (s);
+      int64_t now = look (s, &u, &tmp);
+      if (now == LF_NONE)
+        return;
+      if (now > s->memory_limit)
+        {
+          kill_for_memory (s);
+          return;
+        }
+      if (tmp_used (s) <= tmp)
+        return;
+    }
+}
+
+/* Proportional set size, which counts shared pages once over all who share them; resident size where the kernel does not say. */
+static int64_t
+process_bytes (int proc, const char *pid)
+{
+  char path[64], buf[1024], *p;
+  int64_t kb = LF_NONE;
+  snprintf (path, sizeof path, "%.20s/smaps_rollup", pid);
+  int fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? -1 : read (fd, buf, sizeof buf - 1);
+  lf_closep (&fd);
+  if (n > 0)
+    {
+      buf[n] = 0;
+      if ((p = strstr (buf, "\nPss:")) != NULL)
+        kb = strtoll (p + 5, NULL, 10);
+    }
+  if (kb != LF_NONE)
+    return kb * 1024;
+  snprintf (path, sizeof path, "%.20s/statm", pid);
+  fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
+  n = fd < 0 ? -1 : read (fd, buf, sizeof buf - 1);
+  lf_closep (&fd);
+  if (n <= 0)
+    return 0;
+  buf[n] = 0;
+  long long pages = 0;
+  return sscanf (buf, "%*s %lld", &pages) == 1 ? (int64_t) pages * sysconf (_SC_PAGESIZE) : 0;
+}
+
+int
+lf_sandbox_sample (lf_sandbox *s)
+{
+  int fd = s->proc_fd < 0 || !s->running ? -1 : openat (s->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *d = fd < 0 ? NULL : fdopendir (fd);
+  if (!d)
+    {
+      lf_closep (&fd);
+      return -1;
+    }
+  int64_t sum = 0;
+  int left = SAMPLE_PROCESSES_MAX;
+  struct dirent *e;
+  /* The sandbox's own /proc lists its processes and no others; 1 is the helper. */
+  while (left > 0 && (e = readdir (d)) != NULL)
+    if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && strcmp (e->d_name, "1") != 0)
+      {
+        sum += process_bytes (s->proc_fd, e->d_name);
+        left--;
+      }
+  closedir (d);
+  s->sampled = sum;
+  raise_mark (&s->max_memory, sum);
+  raise_mark (&s->peak_memory, sum);
+  if (sum > s->memory_limit)
+    kill_for_memory (s);
+  return 0;
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------------------------- */
+
+static void
+take_fds (lf_sandbox *s, struct msghdr *m)
+{
+  for (struct cmsghdr *c = CMSG_FIRSTHDR (m); c; c = CMSG_NXTHDR (m, c))
+    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+      {
+        int fds[3], *to[3] = { &s->tmp_fd, &s->proc_fd, &s->listen_fd };
+        size_t n = (c->cmsg_len - CMSG_LEN (0)) / sizeof (int);
+        memcpy (fds, CMSG_DATA (c), n * sizeof (int));
+        for (size_t i = 0; i < n && i < 3; i++)
+          *to[i] = fds[i];
+      }
+}
+
+/* 1: a note, 0: none now, -1: the helper has closed. */
+static int
+receive (lf_sandbox *s, lf_init_note *n)
+{
+  union { struct cmsghdr h; char space[CMSG_SPACE (3 * sizeof (int))]; } control;
+  struct iovec iov = { n, sizeof *n };
+  struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space };
+  ssize_t r;
+  do
+    r = recvmsg (s->child.ctl, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  while (r < 0 && errno == EINTR);
+  if (r < 0 && errno == EAGAIN)
+    return 0;
+  if (r != (ssize_t) sizeof *n)
+    return -1;
+  n->text[sizeof n->text - 1] = 0;
+  take_fds (s, &m);
+  return 1;
+}
+
+static lf_exit_info
+exit_info (lf_sandbox *s, int status)
+{
+  lf_exit_info x = { .exited = WIFEXITED (status) };
+  if (x.exited)
+    x.code = WEXITSTATUS (status);
+  else
+    {
+      x.signal = WTERMSIG (status);
+      x.core = WCOREDUMP (status);
+    }
+  int64_t kills = oom_kills (s);
+  /* The kernel may have killed a child whose parent then ended by itself: that is out of memory as well. */
+  x.oom = s->oom || (kills != LF_NONE && s->oom_seen != LF_NONE && kills > s->oom_seen);
+  return x;
+}
+
+static void
+ended (lf_sandbox *s, int status, lf_sb_event *ev)
+{
+  ev->type = LF_SB_EXIT;
+  ev->exit = exit_info (s, status);
+  s->running = s->oom = s->frozen = false;
+  s->sampled = LF_NONE;
+}
+
+/* Turns a note into an event; false when it is not one for the caller. */
+static bool
+note_event (lf_sandbox *s, const lf_init_note *n, lf_sb_event *ev)
+{
+  switch (n->type)
+    {
+    case LF_INIT_NOTE_READY:
+      s->st = ST_READY;
+      return false;
+    case LF_INIT_NOTE_LAUNCHED:
+      s->st = ST_RUNNING;
+      s->running = true;
+      s->oom_seen = oom_kills (s);
+      ev->type = LF_SB_LAUNCHED;
+      return true;
+    case LF_INIT_NOTE_EXEC_FAILED:
+      ev->type = LF_SB_EXEC_FAILED;
+      ev->exit = (lf_exit_info){ .exec_failed = true, .exec_errno = n->value };
+      return true;
+    case LF_INIT_NOTE_SETUP_FAILED:
+      s->setup_told = true;
+      ev->type = LF_SB_SETUP_FAILED;
+      lf_sb_setup_error (s->host, n, &ev->error);
+      return true;
+    case LF_INIT_NOTE_EXIT:
+      s->st = ST_READY;
+      if (!s->running)
+        return false;
+      ended (s, n->value, ev);
+      return true;
+    default:
+      return false;
+    }
+}
+
+/* The helper has closed: what it cannot tell any more is told for it, and then that it is dead. */
+static void
+gone_event (lf_sandbox *s, lf_sb_event *ev)
+{
+  siginfo_t si = { 0 };
+  if (s->st != ST_DEAD)
+    {
+      if (waitid ((idtype_t) 3 /* P_PIDFD */, (id_t) s->child.pidfd, &si, WEXITED | WNOHANG | __WALL) < 0 ? errno != ECHILD : si.si_pid == 0)
+        return;
+      s->st = ST_DEAD;
+      lf_closep (&s->child.pidfd); /* leaves the epoll with it; the caller polls no more after DEAD */
+    }
+  if (s->running && !s->destroying)
+    ended (s, SIGKILL, ev);
+  else if (s->tmp_fd < 0 && !s->setup_told && !s->destroying)
+    {
+      s->setup_told = true;
+      ev->type = LF_SB_SETUP_FAILED;
+      lf_error_set (&ev->error, LF_EXIT_IO, __FILE__, __LINE__, "sandbox", "", "the helper ended before the sandbox was ready");
+    }
+  else
+    ev->type = LF_SB_DEAD;
+}
+
+void
+lf_sandbox_read (lf_sandbox *s, lf_sb_event *ev)
+{
+  *ev = (lf_sb_event){ .type = LF_SB_NONE };
+  while (s->st < ST_GONE)
+    {
+      lf_init_note n;
+      int r = receive (s, &n);
+      if (r == 0)
+        return;
+      if (r > 0 && note_event (s, &n, ev))
+        return;
+      if (r > 0)
+        continue;
+      lf_error ignored;
+      s->st = ST_GONE;
+      lf_closep (&s->child.ctl); /* a closed socket is always readable: from here the pidfd says when all are dead */
+      watch (s, s->child.pidfd, &ignored);
+    }
+  gone_event (s, ev);
+}
+
+/* ---- commands ------------------------------------------------------------------------------------------------------------------------ */
+
+static int
+command (lf_sandbox *s, uint32_t type)
+{
+  lf_init_cmd c = { type };
+  return s->child.ctl >= 0 && send (s->child.ctl, &c, sizeof c, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t) sizeof c ? 0 : -1;
+}
+
+int
+lf_sandbox_restart (lf_sandbox *s, lf_error *err)
+{
+  s->oom = false;
+  if (s->running || command (s, LF_INIT_CMD_START) < 0)
+    return LF_FAIL (err, LF_EXIT_IO, "sandbox", "", s->running ? "the runtime is still running" : "the helper is gone");
+  arm (s);
+  return 0;
+}
+
+int
+lf_sandbox_kill (lf_sandbox *s)
+{
+  int r = command (s, LF_INIT_CMD_KILL);
+  if (s->frozen)
+    lf_sandbox_thaw (s);
+  return r;
+}
+
+int
+lf_sandbox_freeze (lf_sandbox *s)
+{
+  if (s->frozen)
+    return 0;
+  if (lf_cg_freeze (s->cg) < 0 && command (s, LF_INIT_CMD_STOP) < 0)
+    return -1;
+  s->frozen = true;
+  return 0;
+}
+
+int
+lf_sandbox_thaw (lf_sandbox *s)
+{
+  if (!s->frozen)
+    return 0;
+  if (lf_cg_thaw (s->cg) < 0 && command (s, LF_INIT_CMD_CONT) < 0)
+    return -1;
+  s->frozen = false;
+  return 0;
+}
+
+void
+lf_sandbox_destroy (lf_sandbox *s)
+{
+  if (s->destroying || s->st == ST_DEAD)
+    return;
+  s->destroying = true;
+  /* The kernel kills everything in a pid namespace whose first process dies. */
+  if (s->child.pidfd >= 0)
+    syscall (SYS_pidfd_send_signal, s->child.pidfd, SIGKILL, NULL, 0);
+  if (s->frozen && lf_cg_kill (s->cg) < 0)
+    lf_sandbox_thaw (s);
+  /* Descriptors of its mounts would keep their memory. */
+  lf_closep (&s->tmp_fd);
+  lf_closep (&s->proc_fd);
+  lf_closep (&s->listen_fd);
+}
+
+static void
+wait_dead (lf_sandbox *s)
+{
+  struct pollfd p = { s->child.pidfd, POLLIN, 0 };
+  siginfo_t si;
+  lf_sandbox_destroy (s);
+  if (s->child.pidfd >= 0 && poll (&p, 1, FREE_WAIT_MS) > 0)
+    waitid ((idtype_t) 3 /* P_PIDFD */, (id_t) s->child.pidfd, &si, WEXITED | WNOHANG | __WALL);
+}
+
+void
+lf_sandbox_free (lf_sandbox *s)
+{
+  if (!s)
+    return;
+  if (s->st != ST_DEAD)
+    wait_dead (s);
+  lf_closep (&s->epoll);
+  lf_closep (&s->child.pidfd);
+  lf_closep (&s->child.ctl);
+  lf_closep (&s->child.log);
+  lf_closep (&s->tmp_fd);
+  lf_closep (&s->proc_fd);
+  lf_closep (&s->listen_fd);
+  lf_error ignored;
+  if (s->cg)
+    lf_cg_free (s->cg, &ignored);
+  free (s);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Inside of the host and of one sandbox: what host*.c, launch.c, clone.c and sandbox.c share.
+ */
+#ifndef LF_SANDBOX_SANDBOX_IMPL_H
+#define LF_SANDBOX_SANDBOX_IMPL_H
+
+#include "init/wire.h"
+#include "lambdafit/sandbox.h"
+
+#define LF_SB_CPUS_MAX (LF_INIT_CPU_WORDS * 64)
+#define LF_SB_STACK (128 * 1024)
+#define LF_SB_HOSTNAME "169-254-10-1"
+
+struct lf_sb_host
+{
+  lf_cg_driver *cg;
+  lf_cg_kind kind;
+  lf_enforcement enforcement;
+  char *state_dir, *attach;
+  int init_fd, null_fd;
+  void *stack;                     /* of the child between clone and exec; launches never overlap */
+  bool userns;                     /* sandboxes get a user namespace */
+  bool deny_setgroups;
+  bool switch_user;                /* inside, uid 0 exists and the runtime leaves it */
+  bool old_mounts;
+  char uid_map[512], gid_map[512];
+  lf_buf steps;                    /* what every root has */
+  uint32_t steps_n;
+  uint16_t cpus[LF_SB_CPUS_MAX];   /* the CPUs we may use */
+  size_t cpus_n;
+  size_t next_cpu;                 /* where the next environment's CPUs begin */
+  bool sys_made[LF_SB_CPUS_MAX + 1];
+};
+
+/* One started helper. */
+typedef struct lf_sb_child { pid_t pid; int pidfd, ctl, log; } lf_sb_child;
+
+/* The vfork-like start of the helper in new namespaces, without any libc lock or allocation in the child (clone.c). `cgroup_fd` -1 or a v2 group. Returns 0 or an errno with
+ * the failed step in *step. */
+typedef struct lf_sb_clone
+{
+  uint64_t flags;                  /* CLONE_NEW* */
+  int cgroup_fd, init_fd, null_fd, ctl_fd, log_fd;
+  bool userns;
+  void *stack;
+} lf_sb_clone;
+int lf_sb_clone_run (const lf_sb_clone *c, pid_t *pid, int *pidfd, const char **step);
+
+/* Starts a helper and maps its users; it then waits for its configuration (launch.c). */
+int lf_sb_spawn (lf_sb_host *h, lf_network net, int cgroup_fd, lf_sb_child *out, lf_error *err);
+void lf_sb_child_abandon (lf_sb_child *c); /* kills and reaps it, closes everything */
+/* The configuration message. `plan` NULL makes a trial of the common root. */
+int lf_sb_config (lf_sb_host *h, const lf_sb_plan *plan, lf_buf *out, lf_error *err);
+int lf_sb_send_config (lf_sb_child *c, const lf_buf *config, lf_error *err);
+/* SETUP_FAILED in words. */
+void lf_sb_setup_error (const lf_sb_host *h, const lf_init_note *n, lf_error *err);
+
+/* Prepared files (host_files.c): the /etc folder and, for a number of CPUs, the /sys folder. */
+int lf_sb_etc_make (const char *dir, lf_error *err);
+int lf_sb_sys_make (const char *dir, int cpus, lf_error *err);
+/* Steps (host.c): letter, path inside without the leading slash, source. */
+int lf_sb_step (lf_buf *b, uint32_t *n, char op, const char *path, const char *arg);
+
+#endif
