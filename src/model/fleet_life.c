@@ -66,7 +66,7 @@ lf_fl_destroy (lf_fleet *f, lf_env *e, lf_env_end end, lf_effects *fx)
     }
   lf_fl_deadline_set (f, e, LF_NONE);
   lf_fl_state (e, LF_ENV_GONE);
-  e->in_invoke_init = false;
+  e->in_invoke_init = e->init_overran = false;
   lf_fl_emit (fx, LF_FX_DESTROY, e, NULL);
   fx->v[fx->n - 1].end = end;
 }

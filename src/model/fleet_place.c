@@ -67,8 +67,11 @@ lf_fl_rates_set (lf_fleet *f, lf_fleet_fn *fn, bool fill)
   if (f->now != LF_NONE)
     bucket_refill (&f->rate, f->now);
   lf_fl_bucket_set (&f->rate, product (per, pool), 1000000, product (per, pool), fill && !fn);
-  if (fn && fn->reserved != LF_NONE)
-    lf_fl_bucket_set (&fn->rate, product (per, fn->reserved), 1000000, product (per, fn->reserved), fill);
+  if (!fn || fn->reserved == LF_NONE)
+    return;
+  if (!fill && f->now != LF_NONE)
+    bucket_refill (&fn->rate, f->now); /* time that passed is worth what it was worth then */
+  lf_fl_bucket_set (&fn->rate, product (per, fn->reserved), 1000000, product (per, fn->reserved), fill);
 }
 
 static void
