@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Checkpoints on a thread of their own: moving pages from the WAL into the database waits for the disk, which the thread that answers
+ * invocations must never do.
+ *
+ * A passive checkpoint stops nobody, but as long as commits keep coming it never empties the WAL, so the WAL would grow for ever. Above
+ * WAL_HARD_PAGES the thread therefore asks for a restart right after a passive one: the writer then waits only for the few pages that
+ * came in between. A reader in the middle of a long query can prevent that; then the thread gives way at once and tries again later.
+ */
+#include "inside.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WAL_SOFT_PAGES 2000   /* 8 MB since the last checkpoint wake the thread */
+#define WAL_HARD_PAGES 16000  /* 64 MB: ask for a restart */
+#define RESTART_BUSY_MS 5     /* the longest that a restart may hold the writer for the sake of readers */
+
+struct lf_checkpointer
+{
+  sqlite3 *db;
+  pthread_t thread;
+  pthread_mutex_t lock;
+  pthread_cond_t wake;
+  bool stop, wanted;
+  atomic_int base;       /* pages that were in the WAL at the last checkpoint */
+  atomic_bool pending;   /* the thread was told and has not finished */
+};
+
+static void
+checkpoint (lf_checkpointer *c)
+{
+  int in_wal = 0, moved = 0;
+  if (sqlite3_wal_checkpoint_v2 (c->db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_wal, &moved) != SQLITE_OK)
+    in_wal = moved = 0; /* a full disk, most likely: the WAL stays, nothing is lost, the writer will say it when its own writes fail */
+  if (in_wal > WAL_HARD_PAGES)
+    {
+      int after = 0;
+      if (sqlite3_wal_checkpoint_v2 (c->db, "main", SQLITE_CHECKPOINT_RESTART, &after, &moved) == SQLITE_OK)
+        in_wal = 0;
+    }
+  atomic_store (&c->base, in_wal);
+}
+
+static void *
+serve (void *user)
+{
+  lf_checkpointer *c = user;
+  pthread_mutex_lock (&c->lock);
+  while (!c->stop)
+    {
+      if (!c->wanted)
+        {
+          pthread_cond_wait (&c->wake, &c->lock);
+          continue;
+        }
+      c->wanted = false;
+      pthread_mutex_unlock (&c->lock);
+      checkpoint (c);
+      atomic_store (&c->pending, false);
+      pthread_mutex_lock (&c->lock);
+    }
+  pthread_mutex_unlock (&c->lock);
+  return NULL;
+}
+
+void
+lf_checkpointer_note (lf_checkpointer *c, int pages)
+{
+  int base = atomic_load_explicit (&c->base, memory_order_relaxed);
+  if (pages < base)
+    atomic_store (&c->base, base = 0);
+  if (pages - base < WAL_SOFT_PAGES || atomic_exchange (&c->pending, true))
+    return;
+  pthread_mutex_lock (&c->lock);
+  c->wanted = true;
+  pthread_cond_signal (&c->wake);
+  pthread_mutex_unlock (&c->lock);
+}
+
+/* Signals belong to the program's own threads. */
+static int
+start_without_signals (lf_checkpointer *c)
+{
+  sigset_t all, before;
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &before);
+  int rc = pthread_create (&c->thread, NULL, serve, c);
+  pthread_sigmask (SIG_SETMASK, &before, NULL);
+  return rc;
+}
+
+lf_checkpointer *
+lf_checkpointer_start (const char *path, lf_error *err)
+{
+  lf_checkpointer *c = calloc (1, sizeof *c);
+  if (c == NULL)
+    {
+      LF_FAIL_NOMEM (err);
+      return NULL;
+    }
+  pthread_mutex_init (&c->lock, NULL);
+  pthread_cond_init (&c->wake, NULL);
+  int rc = sqlite3_open_v2 (path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+  if (rc != SQLITE_OK)
+    lf_store_fail_db (c->db, path, rc, "open it for checkpoints", err);
+  else
+    {
+      sqlite3_busy_timeout (c->db, RESTART_BUSY_MS);
+      sqlite3_exec (c->db, "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -64", NULL, NULL, NULL);
+      rc = start_without_signals (c);
+      if (rc == 0)
+        return c;
+      LF_FAIL (err, LF_EXIT_IO, path, "", "cannot start the thread for checkpoints: %s", strerror (rc));
+    }
+  sqlite3_close (c->db);
+  pthread_cond_destroy (&c->wake);
+  pthread_mutex_destroy (&c->lock);
+  free (c);
+  return NULL;
+}
+
+void
+lf_checkpointer_stop (lf_checkpointer *c)
+{
+  if (c == NULL)
+    return;
+  pthread_mutex_lock (&c->lock);
+  c->stop = true;
+  pthread_cond_signal (&c->wake);
+  pthread_mutex_unlock (&c->lock);
+  pthread_join (c->thread, NULL);
+  sqlite3_close (c->db);
+  pthread_cond_destroy (&c->wake);
+  pthread_mutex_destroy (&c->lock);
+  free (c);
+}
