@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-EXTRA_DIST += docs/profiles.md
+EXTRA_DIST += docs/log.md docs/profiles.md

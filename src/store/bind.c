@@ -16,13 +16,59 @@ lf_bind_i64 (sqlite3_stmt *st, int at, int64_t v)
     sqlite3_bind_int64 (st, at, v);
 }
 
+/* What a function prints need not be text, but a TEXT column must be: other languages' SQLite modules refuse to read anything else. */
+static void
+bind_repaired (sqlite3_stmt *st, int at, const char *v, size_t n)
+{
+  lf_buf b LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&b, 0);
+  while (n > 0)
+    {
+      size_t good = lf_utf8_valid (v, n);
+      lf_buf_add (&b, v, good);
+      v += good;
+      n -= good;
+      if (n == 0)
+        break;
+      lf_buf_adds (&b, "\xef\xbf\xbd");
+      v++;
+      n--;
+    }
+  if (b.failed)
+    sqlite3_bind_null (st, at);
+  else
+    sqlite3_bind_text64 (st, at, b.data, b.len, SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+static bool
+all_ascii (const char *v, size_t n)
+{
+  uint64_t seen = 0, word;
+  for (; n >= sizeof word; v += sizeof word, n -= sizeof word)
+    {
+      memcpy (&word, v, sizeof word);
+      seen |= word;
+    }
+  for (; n > 0; v++, n--)
+    seen |= (uint64_t) (unsigned char) *v;
+  return (seen & UINT64_C (0x8080808080808080)) == 0;
+}
+
 void
-lf_bind_str (sqlite3_stmt *st, int at, const char *v)
+lf_bind_text (sqlite3_stmt *st, int at, const char *v, size_t n)
 {
   if (v == NULL)
     sqlite3_bind_null (st, at);
+  else if (all_ascii (v, n) || lf_utf8_valid (v, n) == n)
+    sqlite3_bind_text64 (st, at, v, n, SQLITE_STATIC, SQLITE_UTF8);
   else
-    sqlite3_bind_text (st, at, v, -1, SQLITE_STATIC);
+    bind_repaired (st, at, v, n);
+}
+
+void
+lf_bind_str (sqlite3_stmt *st, int at, const char *v)
+{
+  lf_bind_text (st, at, v, v != NULL ? strlen (v) : 0);
 }
 
 int64_t

@@ -69,6 +69,7 @@ void lf_checkpointer_note (lf_checkpointer *c, int pages);
 /* Binding with the project's "absent" values as NULL. */
 void lf_bind_i64 (sqlite3_stmt *st, int at, int64_t v);
 void lf_bind_str (sqlite3_stmt *st, int at, const char *v);
+void lf_bind_text (sqlite3_stmt *st, int at, const char *v, size_t n); /* bytes that are not UTF-8 become U+FFFD */
 int64_t lf_column_i64 (sqlite3_stmt *st, int at); /* LF_NONE for NULL */
 const char *lf_column_str (sqlite3_stmt *st, int at);
 

@@ -282,11 +282,7 @@ bind_record (const lf_store *s, sqlite3_stmt *st, const lf_record *r)
 #define LF_REC_INT(c, since, type, doc) lf_bind_i64 (st, at++, r->c);
 #define LF_REC_BOOL(c, since, type, doc) lf_bind_i64 (st, at++, r->c < 0 ? LF_NONE : r->c != 0);
 #define LF_REC_WORD(c, since, type, doc) lf_bind_str (st, at++, lf_##c##_name (r->c));
-#define LF_REC_TAIL(c, since, type, doc) \
-  if (r->c == NULL) \
-    sqlite3_bind_null (st, at++); \
-  else \
-    sqlite3_bind_text (st, at++, r->c, (int) r->c##_len, SQLITE_STATIC);
+#define LF_REC_TAIL(c, since, type, doc) lf_bind_text (st, at++, r->c, r->c##_len);
 #define LF_REC_RUN(c, since, type, doc) lf_bind_i64 (st, at++, s->run);
 #include "record.def"
 }
