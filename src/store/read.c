@@ -53,12 +53,13 @@ keys (lf_buf *b, const lf_log_filter *f)
   else
     lf_buf_adds (b, "NOT INDEXED");
   condition (b, f, index != NULL && timed);
+  /* SQLite leaves out a subquery's ORDER BY unless there is a LIMIT beside it, hence LIMIT -1. */
   if (!newest)
-    lf_buf_adds (b, " ORDER BY rowid");
+    lf_buf_adds (b, " ORDER BY rowid LIMIT -1");
   else if (f->function != NULL && index != NULL)
-    lf_buf_adds (b, " ORDER BY received_us DESC, rowid DESC LIMIT ?5) ORDER BY r");
+    lf_buf_adds (b, " ORDER BY received_us DESC, rowid DESC LIMIT ?5) ORDER BY r LIMIT -1");
   else
-    lf_buf_adds (b, " ORDER BY rowid DESC LIMIT ?5) ORDER BY r");
+    lf_buf_adds (b, " ORDER BY rowid DESC LIMIT ?5) ORDER BY r LIMIT -1");
 }
 
 static sqlite3_stmt *
