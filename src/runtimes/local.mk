@@ -4,3 +4,4 @@ runtimespythondir = $(pkgdatadir)/runtimes/python
 dist_runtimespython_DATA = src/runtimes/python/bootstrap.py
 runtimesnodejsdir = $(pkgdatadir)/runtimes/nodejs
 dist_runtimesnodejs_DATA = src/runtimes/nodejs/bootstrap.mjs
+EXTRA_DIST += tests/integration/fake_runtime_api.py tests/integration/test_bootstraps.py
