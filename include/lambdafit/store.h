@@ -57,6 +57,8 @@ int lf_store_functions (lf_store *s, lf_strv *names, lf_error *err);
 /* Enforcement JSON of an environment (caller frees), NULL when unknown. */
 char *lf_store_env_enforcement (lf_store *s, const char *environment);
 
+/* How long a write or a read waits for another program's lock; 5,000 ms unless said otherwise. */
+void lf_store_busy_timeout (lf_store *s, int ms);
 /* Every column of every table, in order, for documentation and tests. */
 typedef struct lf_store_part { const char *table, *column, *type, *doc; int since; } lf_store_part;
 size_t lf_store_schema (const lf_store_part **out);

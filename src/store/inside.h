@@ -29,6 +29,7 @@ struct lf_store
   sqlite3 *db;
   char *path;
   bool writer;
+  int busy_ms;
   int version;            /* of the file's schema */
   /* writer */
   sqlite3_stmt *st[LF_SQL_COUNT];
@@ -56,6 +57,7 @@ int lf_store_busy (void *user, int count);
 
 /* Name of the VFS that writes a commit's frames at once, for sqlite3_open_v2. */
 const char *lf_wal_vfs (void);
+int lf_wal_write_errno (void); /* errno of this thread's last write to a WAL, 0 if it went well */
 
 /* Brings a database from schema `from` (0: empty) to LF_STORE_VERSION, inside the caller's transaction. SQLITE_OK or an error code. */
 int lf_schema_apply (sqlite3 *db, int from);

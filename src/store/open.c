@@ -37,9 +37,9 @@ lf_stmt_freep (sqlite3_stmt **st)
 int
 lf_store_busy (void *user, int count)
 {
-  (void) user;
-  /* 20 naps of 50 us, then 1 ms each until LF_STORE_BUSY_MS have passed. */
-  if (count >= 20 + LF_STORE_BUSY_MS)
+  const lf_store *s = user;
+  /* 20 naps of 50 us, then 1 ms each. */
+  if (count >= 20 + s->busy_ms)
     return 0;
   struct timespec nap = { 0, count < 20 ? 50000 : 1000000 };
   nanosleep (&nap, NULL);
@@ -62,6 +62,8 @@ lf_store_fail_db (sqlite3 *db, const char *path, int rc, const char *doing, lf_e
   const char *text = db != NULL ? sqlite3_errmsg (db) : sqlite3_errstr (rc);
   if ((full & 0xff) != (rc & 0xff))
     full = rc;
+  if (((rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_FULL) && lf_wal_write_errno () != 0)
+    e = lf_wal_write_errno ();
   bool io = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_FULL || (rc & 0xff) == SQLITE_CANTOPEN;
   if (io && no_space (rc, e))
     LF_FAIL (err, LF_EXIT_IO, path, "free some space there, or use another place with --db FILE", "cannot %s: the disk is full (or the file may not grow)", doing);
@@ -71,7 +73,7 @@ lf_store_fail_db (sqlite3 *db, const char *path, int rc, const char *doing, lf_e
       case SQLITE_BUSY:
       case SQLITE_LOCKED:
         LF_FAIL (err, LF_EXIT_IO, path, "end the program that holds it (fuser FILE names it), or use another log with --db FILE",
-                 "cannot %s: another program has locked it for more than %d s", doing, LF_STORE_BUSY_MS / 1000);
+                 "cannot %s: another program has locked it and does not let go", doing);
         break;
       case SQLITE_READONLY:
       case SQLITE_PERM:
@@ -94,7 +96,7 @@ lf_store_fail_db (sqlite3 *db, const char *path, int rc, const char *doing, lf_e
         break;
       case SQLITE_NOMEM: LF_FAIL_NOMEM (err); break;
       default:
-        LF_FAIL (err, LF_EXIT_IO, path, "", "cannot %s: %s%s%s (SQLite %d)", doing, text, e != 0 && io ? ", " : "", e != 0 && io ? strerror (e) : "", full);
+        LF_FAIL (err, LF_EXIT_IO, path, "check the disk, or use another place with --db FILE", "cannot %s: %s%s%s (SQLite %d)", doing, text, e != 0 && io ? ", " : "", e != 0 && io ? strerror (e) : "", full);
       }
   err->sys_errno = io ? e : 0;
   return -1;
@@ -129,7 +131,14 @@ new_store (const char *path, lf_error *err)
     }
   s->path = copy;
   s->run = LF_NONE;
+  s->busy_ms = LF_STORE_BUSY_MS;
   return s;
+}
+
+void
+lf_store_busy_timeout (lf_store *s, int ms)
+{
+  s->busy_ms = ms;
 }
 
 static int
@@ -188,15 +197,24 @@ after_commit (void *user, sqlite3 *db, const char *name, int pages)
 }
 
 static int
+not_a_file (const lf_store *s, lf_error *err)
+{
+  return LF_FAIL (err, LF_EXIT_IO, s->path, "give a file with --db FILE", "it cannot be a log: it is a folder or a device");
+}
+
+static int
 open_writer (lf_store *s, lf_error *err)
 {
+  struct stat there;
   s->writer = true;
+  if (stat (s->path, &there) == 0 && !S_ISREG (there.st_mode))
+    return not_a_file (s, err);
   int rc = sqlite3_open_v2 (s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
                             lf_wal_vfs ());
   if (rc != SQLITE_OK)
     return lf_store_fail (s, rc, "open it", err);
   sqlite3_extended_result_codes (s->db, 1);
-  sqlite3_busy_handler (s->db, lf_store_busy, NULL);
+  sqlite3_busy_handler (s->db, lf_store_busy, s);
   rc = lf_schema_version (s->db, &s->version);
   if (rc != SQLITE_OK)
     return lf_store_fail (s, rc, "open it", err);
@@ -286,6 +304,8 @@ connect_reader (lf_store *s, lf_error *err)
   if (stat (s->path, &s->seen) != 0)
     return LF_FAIL (err, LF_EXIT_IO, s->path, "run a function first (lambdafit run, lambdafit serve), or give the log with --db FILE", "%s",
                     errno == ENOENT ? "there is no log here" : strerror (errno));
+  if (!S_ISREG (s->seen.st_mode))
+    return not_a_file (s, err);
   /* Without a WAL nobody has the log open. Then no locks are taken, so nothing is created beside it and a read-only folder will do. */
   s->immutable = !has_wal (s);
   char *uri LF_CLEANUP (lf_freep) = uri_of (s->path, s->immutable ? "?mode=ro&immutable=1" : "?mode=ro");
@@ -295,7 +315,7 @@ connect_reader (lf_store *s, lf_error *err)
   if (rc == SQLITE_OK)
     {
       sqlite3_extended_result_codes (s->db, 1);
-      sqlite3_busy_handler (s->db, lf_store_busy, NULL);
+      sqlite3_busy_handler (s->db, lf_store_busy, s);
       rc = lf_schema_version (s->db, &s->version);
     }
   if (!s->immutable && ((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_READONLY))

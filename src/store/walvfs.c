@@ -11,6 +11,7 @@
  */
 #include "inside.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,12 +31,30 @@ typedef struct wal_file
   bool commit_follows; /* the last header was that of a commit's last frame */
 } wal_file;
 
+/* Why the last write of this thread failed: SQLite itself keeps only ENOSPC apart from other reasons. */
+static _Thread_local int write_errno;
+
+int
+lf_wal_write_errno (void)
+{
+  return write_errno;
+}
+
+static int
+write_through (wal_file *w, const void *p, int n, sqlite3_int64 at)
+{
+  errno = 0;
+  int rc = w->real->pMethods->xWrite (w->real, p, n, at);
+  write_errno = rc == SQLITE_OK ? 0 : errno;
+  return rc;
+}
+
 static int
 pass_on (wal_file *w)
 {
   size_t n = w->len;
   w->len = 0;
-  return n > 0 ? w->real->pMethods->xWrite (w->real, w->data, (int) n, w->at) : SQLITE_OK;
+  return n > 0 ? write_through (w, w->data, (int) n, w->at) : SQLITE_OK;
 }
 
 static int
@@ -61,7 +80,7 @@ wal_write (sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
         return rc;
     }
   if (at < WAL_HEADER_BYTES || (size_t) n > GATHER_MAX)
-    return w->real->pMethods->xWrite (w->real, p, n, at);
+    return write_through (w, p, n, at);
   if (w->len == 0)
     w->at = at;
   memcpy (w->data + w->len, p, (size_t) n);

@@ -5,4 +5,7 @@ STORE_TEST_LIBS = src/store/liblf_store.a src/model/liblf_model.a src/profile/li
 UNIT_TESTS += tests/unit/test_store
 tests_unit_test_store_SOURCES = tests/unit/test_store.c tests/unit/store_help.h
 tests_unit_test_store_LDADD = $(STORE_TEST_LIBS)
+UNIT_TESTS += tests/unit/test_store_faults
+tests_unit_test_store_faults_SOURCES = tests/unit/test_store_faults.c tests/unit/store_help.h
+tests_unit_test_store_faults_LDADD = $(STORE_TEST_LIBS)
 endif
