@@ -58,6 +58,13 @@ int lf_http_listen_fd (lf_http_server *s, int fd, lf_error *err); /* takes owner
 void lf_http_server_close (lf_http_server *s);
 size_t lf_http_server_conns (const lf_http_server *s);
 
+/* The life of a request. on_headers (if set) and then on_request are called from the loop, never from inside a reply. A request answered in
+ * on_headers gets no on_request: what is left of its body is read and thrown away. A client that closes (or half closes) its connection
+ * before the answer is gone: on_gone is called once, and the request's memory goes with the connection when the loop comes round, so it must
+ * be forgotten there; answers inside on_gone are ignored. on_gone is also called for a request that broke off or went wrong in its body,
+ * with `truncated`, whether or not on_headers is set. A body over the limit whose client waits for "100 Continue" is not read at all:
+ * body_seen is then the declared length. Malformed requests are answered with 400, 417, 431, 501 or 505 and the connection ends. */
+
 /* Answers a request. Headers are literal lines without Content-Length, Date, Connection (added here as needed): an array of name, value pairs.
  * The body is copied (small) or written at once without copying where the socket takes it. Pipelined requests are answered in order. */
 typedef struct lf_http_pair { const char *name; const char *value; } lf_http_pair;
@@ -67,6 +74,7 @@ void lf_http_reply_close (lf_http_req *r, int status, const lf_http_pair *header
 void lf_http_reply_begin (lf_http_req *r, int status, const lf_http_pair *headers, size_t n);
 void lf_http_reply_chunk (lf_http_req *r, const void *p, size_t n);
 void lf_http_reply_end (lf_http_req *r);
+size_t lf_http_reply_queued (const lf_http_req *r); /* bytes the client has not taken yet; a stream of which 64 MiB wait is given up (on_gone) */
 const char *lf_http_status_text (int status);
 
 /* ---- blocking client (command line only) --------------------------------------------------------------------------------------------- */
