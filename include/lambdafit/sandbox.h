@@ -39,7 +39,8 @@ int lf_cg_kill (lf_cg *g);                      /* every process in it */
 int lf_cg_usage_get (lf_cg *g, lf_cg_usage *u); /* what is not measured is LF_NONE */
 int lf_cg_peak_reset (lf_cg *g);                /* starts a new per-invocation mark; -1 when this kernel cannot */
 /* Arms the moving mark and returns the descriptor to poll: POLLIN on v1, POLLPRI on v2; -1 where there is none. Call it again to move the mark or
- * to arm it again after it fired: the descriptor stays the same. Crossing upwards is reported; look at usage once after arming. */
+ * to arm it again after it fired: the descriptor stays the same. Crossing upwards is reported; look at usage once after arming (v1 arms in
+ * the background, because that takes the kernel milliseconds, and makes the descriptor ready once when it is done). */
 int lf_cg_memory_event_fd (lf_cg *g, int64_t threshold_bytes);
 int lf_cg_free (lf_cg *g, lf_error *err);       /* removes it; its processes must be dead */
 
@@ -63,6 +64,16 @@ void lf_cg_caps_get (const lf_cg_driver *d, lf_cg_caps *c);
 const char *lf_cg_where (const lf_cg_driver *d); /* our parent group, for messages; "" for none */
 /* As lf_cg_usage_get without what is only wanted when a process ended (oom_kills and processes stay LF_NONE): open descriptors only. */
 int lf_cg_usage_hot (lf_cg *g, lf_cg_usage *u);
+/* Sets all limits anew; what is LF_NONE is left as it is. */
+int lf_cg_set_limits (lf_cg *g, const lf_cg_limits *l, lf_error *err);
+/* Descriptors (close-on-exec, the caller's) by which a process moves itself in: it writes "0" to each. Moving can take the kernel
+ * many milliseconds, which this leaves to the process that moves. Freezing is left out: a group joined so is not frozen by the v1
+ * freezer. Returns how many, or -1. */
+#define LF_CG_JOIN_MAX 5
+int lf_cg_join_fds (lf_cg *g, int fds[LF_CG_JOIN_MAX], lf_error *err);
+/* Page cache of ordinary files that is charged to the group: it is given back when memory is short, and belongs to nobody's use.
+ * Costs tens of microseconds. LF_NONE when not measured. */
+int64_t lf_cg_file_bytes (lf_cg *g);
 
 /* ---- what the machine can do (doctor) ----------------------------------------------------------------------------------------------- */
 
@@ -86,9 +97,12 @@ typedef struct lf_sb_host_options
   const char *init_path;    /* lambdafit-init; NULL: lf_libexec_path */
   const lf_cg_kind *cg;     /* force a cgroup driver */
   bool old_mounts;          /* build roots with mount(2) only, as on kernels before 5.12 (tests) */
+  bool no_spare;            /* keep no helper waiting for the next environment */
 } lf_sb_host_options;
 /* Prepares what all sandboxes share (etc folder with passwd, hosts, resolv.conf...; the cgroup parent). -1 with exit UNSUPPORTED and a
  * fix when no sandbox can be made here (user namespaces forbidden, ...). Blocks briefly. */
+/* It keeps one prepared helper waiting, so the first environment starts faster. Helpers die with the thread that started them:
+ * make the host and launch from one thread that lives as long as the daemon. */
 lf_sb_host *lf_sb_host_new (const lf_sb_host_options *o, lf_error *err);
 void lf_sb_host_free (lf_sb_host *h);
 const lf_enforcement *lf_sb_host_enforcement (const lf_sb_host *h);

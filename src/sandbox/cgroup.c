@@ -218,6 +218,7 @@ lf_cgp_parent_make (lf_cg_driver *d, lf_error *err)
 static void
 driver_close (lf_cg_driver *d)
 {
+  lf_cgp_armer_free (d->armer);
   /* The freezer is last in the list and must be first here: what is frozen cannot die, and so stays in the other groups. */
   for (int h = LF_CGH_COUNT - 1; h >= 0; h--)
     {
@@ -362,7 +363,7 @@ name_ok (const char *name)
 static void
 group_close (lf_cg *g)
 {
-  int *fds[] = { &g->poll, &g->event, &g->mem, &g->peak, &g->cpu, &g->cpuacct, &g->freezer, &g->dir };
+  int *fds[] = { &g->poll, &g->event, &g->mem, &g->stat, &g->peak, &g->cpu, &g->cpuacct, &g->freezer, &g->dir };
   for (size_t i = 0; i < LF_ARRAY_LEN (fds); i++)
     lf_cgp_close (fds[i]);
 }
@@ -393,7 +394,7 @@ lf_cg_new (lf_cg_driver *d, const char *name, const lf_cg_limits *l, lf_error *e
     return LF_FAIL_NOMEM (err), NULL;
   g->d = d;
   snprintf (g->name, sizeof g->name, "%s", name);
-  g->dir = g->mem = g->peak = g->cpu = g->cpuacct = g->freezer = g->event = g->poll = -1;
+  g->dir = g->mem = g->stat = g->peak = g->cpu = g->cpuacct = g->freezer = g->event = g->poll = -1;
   g->mark = LF_NONE;
   /* A group that exists already belongs to someone else: then nothing of it may be removed. */
   for (int h = 0; h < LF_CGH_COUNT; h++)
@@ -507,6 +508,24 @@ int
 lf_cg_set_memory (lf_cg *g, int64_t bytes, lf_error *err)
 {
   return g->d->ops->set_memory (g, bytes, err);
+}
+
+int
+lf_cg_set_limits (lf_cg *g, const lf_cg_limits *l, lf_error *err)
+{
+  return g->d->ops->limit (g, l, err);
+}
+
+int
+lf_cg_join_fds (lf_cg *g, int fds[LF_CG_JOIN_MAX], lf_error *err)
+{
+  return g->d->ops->join (g, fds, err);
+}
+
+int64_t
+lf_cg_file_bytes (lf_cg *g)
+{
+  return g->d->ops->file_bytes (g);
 }
 
 int

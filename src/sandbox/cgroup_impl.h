@@ -39,6 +39,9 @@ typedef struct lf_cgp_ops
   lf_cg_kind kind;
   int (*open) (lf_cg_driver *d, const lf_cgp_place *p, char *why, lf_error *err);
   int (*setup) (lf_cg *g, const lf_cg_limits *l, lf_error *err); /* the group's folders exist */
+  int (*limit) (lf_cg *g, const lf_cg_limits *l, lf_error *err);
+  int (*join) (lf_cg *g, int fds[LF_CG_JOIN_MAX], lf_error *err);
+  int64_t (*file_bytes) (lf_cg *g);
   int (*attach) (lf_cg *g, pid_t pid, lf_error *err);
   int (*set_memory) (lf_cg *g, int64_t bytes, lf_error *err);
   int (*freeze) (lf_cg *g, bool on);
@@ -48,6 +51,12 @@ typedef struct lf_cgp_ops
   int (*event_fd) (lf_cg *g, int64_t threshold);
 } lf_cgp_ops;
 extern const lf_cgp_ops lf_cgp_v2, lf_cgp_v1, lf_cgp_none;
+
+/* v1: registers a threshold on a thread of its own (cgroup_arm.c). Takes `control` over
+ * unless it fails; `usage` and `event` stay the caller's. 0 or -1. */
+typedef struct lf_cgp_armer lf_cgp_armer;
+int lf_cgp_arm (lf_cg_driver *d, int control, int usage, int event, int64_t threshold);
+void lf_cgp_armer_free (lf_cgp_armer *a);
 
 struct lf_cg_driver
 {
@@ -60,6 +69,7 @@ struct lf_cg_driver
   int at[LF_CGH_COUNT];                 /* the parent, or -1: no such hierarchy here */
   bool same[LF_CGH_COUNT];              /* mounted together with an earlier one: the group is already there */
   bool fake;
+  lf_cgp_armer *armer;                  /* v1, from the first mark on */
   char *left[LF_CG_LEFT_MAX];           /* groups that could not be removed yet */
   size_t left_n;
 };
@@ -69,7 +79,7 @@ struct lf_cg
   lf_cg_driver *d;
   char name[LF_CG_NAME_MAX];
   int dir;                              /* v2: the group */
-  int mem, peak, cpu, cpuacct, freezer; /* hot files, -1 where there is none */
+  int mem, stat, peak, cpu, cpuacct, freezer; /* hot files, -1 where there is none */
   int event, poll;                      /* v1: eventfd inside an epoll; v2: event alone */
   int64_t mark;                         /* threshold armed, LF_NONE */
 };
@@ -82,6 +92,7 @@ int lf_cgp_pread (int fd, char *buf, size_t n);
 int64_t lf_cgp_pread_i64 (int fd);                                  /* LF_NONE when it is not a number */
 int64_t lf_cgp_number (const char *text);                           /* "123\n"; "max" and garbage are LF_NONE */
 int64_t lf_cgp_key (const char *text, const char *key);             /* "key 123" at the start of a line */
+int64_t lf_cgp_file_bytes (int fd, const char *file, const char *shmem); /* file minus shmem in a memory.stat */
 bool lf_cgp_has_word (const char *text, const char *word);
 bool lf_cgp_exists (int dirfd, const char *file);
 bool lf_cgp_can_write (int dirfd, const char *file);                /* with our effective ids */

@@ -114,6 +114,18 @@ lf_cgp_key (const char *text, const char *key)
   return LF_NONE;
 }
 
+int64_t
+lf_cgp_file_bytes (int fd, const char *file, const char *shmem)
+{
+  char text[8192];
+  if (fd < 0 || lf_cgp_pread (fd, text, sizeof text) <= 0)
+    return LF_NONE;
+  int64_t f = lf_cgp_key (text, file), s = lf_cgp_key (text, shmem);
+  if (f == LF_NONE)
+    return LF_NONE;
+  return s == LF_NONE || s > f ? 0 : f - s;
+}
+
 bool
 lf_cgp_has_word (const char *text, const char *word)
 {

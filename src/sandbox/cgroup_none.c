@@ -72,5 +72,22 @@ none_event_fd (lf_cg *g, int64_t threshold)
   return -1;
 }
 
-const lf_cgp_ops lf_cgp_none = { LF_CG_NONE,  none_open, none_setup, none_attach, none_set_memory,
-                                 none_freeze, none_no,   none_usage, none_no,     none_event_fd };
+static int
+none_join (lf_cg *g, int fds[LF_CG_JOIN_MAX], lf_error *err)
+{
+  (void) g;
+  (void) fds;
+  (void) err;
+  return 0;
+}
+
+static int64_t
+none_file_bytes (lf_cg *g)
+{
+  (void) g;
+  return LF_NONE;
+}
+
+const lf_cgp_ops lf_cgp_none = { .kind = LF_CG_NONE, .open = none_open, .setup = none_setup, .limit = none_setup, .join = none_join, .attach = none_attach,
+                                 .set_memory = none_set_memory, .freeze = none_freeze, .kill = none_no, .usage = none_usage, .file_bytes = none_file_bytes,
+                                 .peak_reset = none_no, .event_fd = none_event_fd };

@@ -128,13 +128,6 @@ in_group (const lf_cg *g, const char *file, file_path out)
 }
 
 static int
-put (lf_cg *g, int h, const char *file, const char *text)
-{
-  file_path p;
-  return lf_cgp_write (g->d->at[h], in_group (g, file, p), text);
-}
-
-static int
 put_i64 (lf_cg *g, int h, const char *file, int64_t v)
 {
   file_path p;
@@ -171,14 +164,12 @@ v1_set_memory (lf_cg *g, int64_t bytes, lf_error *err)
 }
 
 static int
-v1_setup (lf_cg *g, const lf_cg_limits *l, lf_error *err)
+v1_limit (lf_cg *g, const lf_cg_limits *l, lf_error *err)
 {
   lf_cg_driver *d = g->d;
   int r;
   if (l->memory_bytes != LF_NONE && v1_set_memory (g, l->memory_bytes, err))
     return -1;
-  if (d->caps.memory)
-    put_i64 (g, LF_CGH_MEMORY, "memory.swappiness", 0); /* absent on some kernels; the sum above is the real limit */
   if (l->cpu_milli != LF_NONE && d->caps.cpu)
     {
       int64_t quota = l->cpu_milli * LF_CG_CPU_PERIOD_US / 1000;
@@ -189,7 +180,19 @@ v1_setup (lf_cg *g, const lf_cg_limits *l, lf_error *err)
     }
   if (l->processes != LF_NONE && d->caps.pids && (r = put_i64 (g, LF_CGH_PIDS, "pids.max", l->processes)) < 0)
     return fail_limit (err, "pids.max", r);
+  return 0;
+}
+
+static int
+v1_setup (lf_cg *g, const lf_cg_limits *l, lf_error *err)
+{
+  lf_cg_driver *d = g->d;
+  if (v1_limit (g, l, err))
+    return -1;
+  if (d->caps.memory)
+    put_i64 (g, LF_CGH_MEMORY, "memory.swappiness", 0); /* absent on some kernels; memory and swap together are the real limit */
   g->mem = hot (g, LF_CGH_MEMORY, "memory.usage_in_bytes", O_RDONLY);
+  g->stat = hot (g, LF_CGH_MEMORY, "memory.stat", O_RDONLY);
   g->peak = hot (g, LF_CGH_MEMORY, "memory.max_usage_in_bytes", d->caps.peak_reset ? O_RDWR : O_RDONLY);
   g->cpu = hot (g, LF_CGH_CPU, "cpu.stat", O_RDONLY);
   g->cpuacct = hot (g, LF_CGH_CPUACCT, "cpuacct.usage", O_RDONLY);
@@ -210,6 +213,34 @@ v1_attach (lf_cg *g, pid_t pid, lf_error *err)
                         lf_cgp_controller (h), strerror (-r));
     }
   return 0;
+}
+
+static int
+v1_join (lf_cg *g, int fds[LF_CG_JOIN_MAX], lf_error *err)
+{
+  int n = 0;
+  for (int h = 0; h < LF_CGH_COUNT; h++)
+    {
+      /* A frozen process cannot die, so what must die with the daemon stays out of the freezer. */
+      if (h == LF_CGH_FREEZER || g->d->at[h] < 0 || g->d->same[h])
+        continue;
+      fds[n] = hot (g, h, "cgroup.procs", O_WRONLY);
+      if (fds[n] < 0)
+        {
+          int e = -fds[n];
+          while (n > 0)
+            lf_cgp_close (&fds[--n]);
+          return LF_FAIL (err, LF_EXIT_UNSUPPORTED, "cgroup v1", "", "cannot open the list of processes of the %s group: %s", lf_cgp_controller (h), strerror (e));
+        }
+      n++;
+    }
+  return n;
+}
+
+static int64_t
+v1_file_bytes (lf_cg *g)
+{
+  return lf_cgp_file_bytes (g->stat, "total_cache", "total_shmem");
 }
 
 static int
@@ -264,18 +295,19 @@ v1_peak_reset (lf_cg *g)
   return g->d->caps.peak_reset && g->peak >= 0 && pwrite (g->peak, "0", 1, 0) == 1 ? 0 : -1;
 }
 
-/* A threshold goes away only with its eventfd, so a moved mark needs a new one; the epoll around it keeps the caller's descriptor. */
+/* A threshold goes away only with its eventfd, so a moved mark needs a new one; the epoll around it keeps the caller's descriptor. The
+ * kernel takes many milliseconds to register one, so a thread waits for that; it makes the eventfd ready once when it is done. */
 static int
 new_threshold (lf_cg *g, int64_t threshold)
 {
   int ev = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (ev < 0)
     return -1;
-  char text[96];
-  snprintf (text, sizeof text, "%d %d %lld", ev, g->mem, (long long) threshold);
   struct epoll_event want = { .events = EPOLLIN };
-  if (put (g, LF_CGH_MEMORY, "cgroup.event_control", text) || epoll_ctl (g->poll, EPOLL_CTL_ADD, ev, &want))
+  int control = hot (g, LF_CGH_MEMORY, "cgroup.event_control", O_WRONLY);
+  if (control < 0 || epoll_ctl (g->poll, EPOLL_CTL_ADD, ev, &want) || lf_cgp_arm (g->d, control, g->mem, ev, threshold))
     {
+      lf_cgp_close (&control);
       close (ev);
       return -1;
     }
@@ -300,5 +332,6 @@ v1_event_fd (lf_cg *g, int64_t threshold)
   return g->poll;
 }
 
-const lf_cgp_ops lf_cgp_v1 = { LF_CG_V1,  v1_open, v1_setup, v1_attach,     v1_set_memory,
-                               v1_freeze, v1_kill, v1_usage, v1_peak_reset, v1_event_fd };
+const lf_cgp_ops lf_cgp_v1 = { .kind = LF_CG_V1, .open = v1_open, .setup = v1_setup, .limit = v1_limit, .join = v1_join, .attach = v1_attach,
+                               .set_memory = v1_set_memory, .freeze = v1_freeze, .kill = v1_kill, .usage = v1_usage, .file_bytes = v1_file_bytes,
+                               .peak_reset = v1_peak_reset, .event_fd = v1_event_fd };

@@ -257,13 +257,10 @@ hot (lf_cg *g, const char *file, int flags)
 }
 
 static int
-v2_setup (lf_cg *g, const lf_cg_limits *l, lf_error *err)
+v2_limit (lf_cg *g, const lf_cg_limits *l, lf_error *err)
 {
   const lf_cg_caps *c = &g->d->caps;
   int r;
-  g->dir = lf_cgp_open (g->d->at[LF_CGH_V2], g->name, O_RDONLY | O_DIRECTORY);
-  if (g->dir < 0)
-    return LF_FAIL (err, LF_EXIT_UNSUPPORTED, "cgroup v2", "", "cannot open the new group %s: %s", g->name, strerror (-g->dir));
   if (l->memory_bytes != LF_NONE && v2_set_memory (g, l->memory_bytes, err))
     return -1;
   if (l->memory_bytes != LF_NONE && c->memory && c->swap && (r = lf_cgp_write (g->dir, "memory.swap.max", "0")) < 0)
@@ -278,8 +275,21 @@ v2_setup (lf_cg *g, const lf_cg_limits *l, lf_error *err)
     }
   if (l->processes != LF_NONE && c->pids && (r = lf_cgp_write_i64 (g->dir, "pids.max", l->processes)) < 0)
     return fail_limit (err, "pids.max", r);
+  return 0;
+}
+
+static int
+v2_setup (lf_cg *g, const lf_cg_limits *l, lf_error *err)
+{
+  const lf_cg_caps *c = &g->d->caps;
+  g->dir = lf_cgp_open (g->d->at[LF_CGH_V2], g->name, O_RDONLY | O_DIRECTORY);
+  if (g->dir < 0)
+    return LF_FAIL (err, LF_EXIT_UNSUPPORTED, "cgroup v2", "", "cannot open the new group %s: %s", g->name, strerror (-g->dir));
+  if (v2_limit (g, l, err))
+    return -1;
   if (c->memory)
     {
+      g->stat = hot (g, "memory.stat", O_RDONLY);
       g->mem = hot (g, "memory.current", O_RDONLY);
       g->peak = hot (g, "memory.peak", c->peak_reset ? O_RDWR : O_RDONLY);
     }
@@ -296,6 +306,22 @@ v2_attach (lf_cg *g, pid_t pid, lf_error *err)
     return LF_FAIL (err, LF_EXIT_UNSUPPORTED, "cgroup v2", r == -EACCES ? FIX_DELEGATE : "", "cannot move process %d into %s/%s: %s",
                     (int) pid, g->d->where, g->name, strerror (-r));
   return 0;
+}
+
+static int
+v2_join (lf_cg *g, int fds[LF_CG_JOIN_MAX], lf_error *err)
+{
+  fds[0] = lf_cgp_open (g->dir, "cgroup.procs", O_WRONLY);
+  if (fds[0] < 0)
+    return LF_FAIL (err, LF_EXIT_UNSUPPORTED, "cgroup v2", FIX_DELEGATE, "cannot open the list of processes of %s/%s: %s", g->d->where, g->name,
+                    strerror (-fds[0]));
+  return 1;
+}
+
+static int64_t
+v2_file_bytes (lf_cg *g)
+{
+  return lf_cgp_file_bytes (g->stat, "file", "shmem");
 }
 
 static int
@@ -352,5 +378,6 @@ v2_event_fd (lf_cg *g, int64_t threshold)
   return g->event;
 }
 
-const lf_cgp_ops lf_cgp_v2 = { LF_CG_V2,  v2_open, v2_setup, v2_attach,     v2_set_memory,
-                               v2_freeze, v2_kill, v2_usage, v2_peak_reset, v2_event_fd };
+const lf_cgp_ops lf_cgp_v2 = { .kind = LF_CG_V2, .open = v2_open, .setup = v2_setup, .limit = v2_limit, .join = v2_join, .attach = v2_attach,
+                               .set_memory = v2_set_memory, .freeze = v2_freeze, .kill = v2_kill, .usage = v2_usage, .file_bytes = v2_file_bytes,
+                               .peak_reset = v2_peak_reset, .event_fd = v2_event_fd };

@@ -28,7 +28,7 @@
 
 /* Capabilities the helper needs to build a root; they must survive exec by a user that is not 0, so they are made ambient. */
 static const uint8_t needed[] = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_NET_ADMIN, CAP_SYS_ADMIN,
-                                  CAP_SYS_CHROOT };
+                                  CAP_SYS_RESOURCE };
 
 typedef struct child
 {

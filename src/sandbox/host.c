@@ -170,28 +170,23 @@ trial_answer (lf_sb_host *h, lf_sb_child *c, lf_error *err)
     return LF_FAIL (err, LF_EXIT_UNSUPPORTED, "sandbox", "", "the trial sandbox was not ready within %d s", TRIAL_MS / 1000);
   if (recv (c->ctl, &n, sizeof n, 0) != (ssize_t) sizeof n)
     return LF_FAIL (err, LF_EXIT_UNSUPPORTED, "sandbox", "", "the helper ended before the trial sandbox was ready");
-  if (n.type == LF_INIT_NOTE_READY)
+  if (n.type == LF_INIT_NOTE_PREPARED)
     return 0;
+  n.text[sizeof n.text - 1] = 0;
   lf_sb_setup_error (h, &n, err);
   return -1;
 }
 
+/* Builds the common root for real; the helper that did it serves the first environment. */
 static int
 trial (lf_sb_host *h, lf_error *err)
 {
-  lf_sb_child c;
-  lf_buf config;
-  lf_buf_init (&config, 0);
-  int r = lf_sb_config (h, NULL, &config, err);
-  if (r == 0)
-    r = lf_sb_spawn (h, LF_NET_HOST, -1, &c, err);
-  if (r == 0)
-    {
-      r = lf_sb_send_config (&c, &config, err) < 0 ? -1 : trial_answer (h, &c, err);
-      lf_sb_child_abandon (&c);
-    }
-  lf_buf_fini (&config);
-  return r;
+  if (lf_sb_spawn (h, &h->spare, err) < 0)
+    return -1;
+  if (trial_answer (h, &h->spare, err) == 0)
+    return 0;
+  lf_sb_child_abandon (&h->spare);
+  return -1;
 }
 
 /* With a user namespace if possible, which confines more; root can also do without. */
@@ -290,23 +285,25 @@ lf_sb_host_new (const lf_sb_host_options *o, lf_error *err)
       return NULL;
     }
   h->init_fd = h->null_fd = -1;
+  h->spare = LF_SB_NO_CHILD;
+  h->no_spare = o->no_spare;
   h->old_mounts = o->old_mounts;
-  lf_buf_init (&h->steps, LF_INIT_CONFIG_MAX);
+  lf_buf_init (&h->steps, LF_INIT_PREPARE_MAX - 8192);
   find_cpus (h);
   choose_users (h);
-  if (open_parts (h, o, err) < 0 || prepare_files (h, o->state_dir, err) < 0 || prove (h, err) < 0)
-    {
-      lf_sb_host_free (h);
-      return NULL;
-    }
   h->cg = lf_cg_open (o->cg, NULL, NULL, err);
-  if (!h->cg)
+  if (!h->cg || open_parts (h, o, err) < 0 || prepare_files (h, o->state_dir, err) < 0)
     {
       lf_sb_host_free (h);
       return NULL;
     }
   h->kind = lf_cg_driver_kind (h->cg);
   lf_cg_sweep (h->cg);
+  if (prove (h, err) < 0)
+    {
+      lf_sb_host_free (h);
+      return NULL;
+    }
   find_enforcement (h);
   return h;
 }
@@ -316,6 +313,8 @@ lf_sb_host_free (lf_sb_host *h)
 {
   if (!h)
     return;
+  if (h->spare.pid > 0)
+    lf_sb_child_abandon (&h->spare);
   if (h->cg)
     lf_cg_close (h->cg);
   lf_closep (&h->init_fd);

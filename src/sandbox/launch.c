@@ -1,126 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From a plan to a started helper: its channels, its namespaces, its users and its configuration.
+ * From a plan to the configuration of a helper.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <dirent.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "sandbox_impl.h"
-
-#define NAMESPACES_FIX \
-  "allow user namespaces: sysctl -w kernel.unprivileged_userns_clone=1 (Debian), kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu), " \
-  "user.max_user_namespaces=10000; in a container, run it with the right to make namespaces (docker run --privileged); or run as root"
-
-/* ---- the helper ---------------------------------------------------------------------------------------------------------------- */
-
-static int
-write_proc (pid_t pid, const char *file, const char *text)
-{
-  char path[64];
-  snprintf (path, sizeof path, "/proc/%d/%s", (int) pid, file);
-  int fd = open (path, O_WRONLY | O_CLOEXEC);
-  if (fd < 0)
-    return -1;
-  size_t n = strlen (text);
-  ssize_t r = write (fd, text, n);
-  int e = errno;
-  close (fd);
-  errno = e;
-  return r == (ssize_t) n ? 0 : -1;
-}
-
-static int
-map_users (const lf_sb_host *h, pid_t pid)
-{
-  if (h->deny_setgroups && write_proc (pid, "setgroups", "deny") < 0)
-    return -1;
-  return write_proc (pid, "uid_map", h->uid_map) < 0 || write_proc (pid, "gid_map", h->gid_map) < 0 ? -1 : 0;
-}
-
-void
-lf_sb_child_abandon (lf_sb_child *c)
-{
-  if (c->pidfd >= 0)
-    {
-      siginfo_t si;
-      syscall (SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
-      while (waitid ((idtype_t) 3 /* P_PIDFD */, (id_t) c->pidfd, &si, WEXITED | __WALL) < 0 && errno == EINTR)
-        ;
-    }
-  lf_closep (&c->pidfd);
-  lf_closep (&c->ctl);
-  lf_closep (&c->log);
-}
-
-static int
-make_channels (int ctl[2], int log[2], lf_error *err)
-{
-  if (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ctl) < 0)
-    return LF_FAIL (err, LF_EXIT_IO, "sandbox", "raise the limit of open files (ulimit -n)", "no control socket: %s", strerror (errno));
-  if (pipe2 (log, O_CLOEXEC) < 0)
-    return LF_FAIL (err, LF_EXIT_IO, "sandbox", "raise the limit of open files (ulimit -n)", "no log pipe: %s", strerror (errno));
-  /* Only our ends: a runtime may not expect its output to be non-blocking. */
-  fcntl (log[0], F_SETFL, O_NONBLOCK);
-  fcntl (ctl[0], F_SETFL, O_NONBLOCK);
-  return 0;
-}
-
-int
-lf_sb_spawn (lf_sb_host *h, lf_network net, int cgroup_fd, lf_sb_child *out, lf_error *err)
-{
-  int ctl[2] = { -1, -1 }, log[2] = { -1, -1 };
-  *out = (lf_sb_child){ .pid = -1, .pidfd = -1, .ctl = -1, .log = -1 };
-  if (make_channels (ctl, log, err) < 0)
-    {
-      lf_closep (&ctl[0]);
-      lf_closep (&ctl[1]);
-      return -1;
-    }
-  lf_sb_clone c = { .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | (h->userns ? CLONE_NEWUSER : 0) | (net == LF_NET_NONE ? CLONE_NEWNET : 0),
-                    .cgroup_fd = cgroup_fd, .init_fd = h->init_fd, .null_fd = h->null_fd, .ctl_fd = ctl[1], .log_fd = log[1], .userns = h->userns, .stack = h->stack };
-  const char *step;
-  int e = lf_sb_clone_run (&c, &out->pid, &out->pidfd, &step);
-  lf_closep (&ctl[1]);
-  lf_closep (&log[1]);
-  out->ctl = ctl[0];
-  out->log = log[0];
-  if (e == 0 && h->userns && map_users (h, out->pid) < 0)
-    {
-      e = errno;
-      step = "map users";
-    }
-  if (e == 0)
-    return 0;
-  lf_sb_child_abandon (out);
-  bool room = e == EAGAIN || e == ENOMEM || e == EMFILE || e == ENFILE || (e == ENOSPC && h->enforcement.by[LF_LIM_TMP] == LF_ENF_KERNEL);
-  return LF_FAIL (err, room ? LF_EXIT_IO : LF_EXIT_UNSUPPORTED, "sandbox", room ? "start fewer environments or raise the limits (ulimit -n -u, user.max_*_namespaces)" : NAMESPACES_FIX,
-                  "cannot %s: %s", step, strerror (e));
-}
-
-void
-lf_sb_setup_error (const lf_sb_host *h, const lf_init_note *n, lf_error *err)
-{
-  bool denied = n->value == EPERM || n->value == EACCES;
-  const char *fix = "";
-  if (denied && h->userns && !strncmp (n->text, "mount /proc", 11))
-    fix = "this container hides parts of /proc, so a new one may not be mounted; run the container with --privileged or --security-opt systempaths=unconfined";
-  else if (denied && strncmp (n->text, "show ", 5) != 0)
-    fix = NAMESPACES_FIX;
-  else if (denied)
-    fix = "make it readable for this user";
-  lf_error_set (err, denied && fix[0] != 'm' ? LF_EXIT_UNSUPPORTED : LF_EXIT_IO, __FILE__, __LINE__, "sandbox", fix, "cannot %.190s: %s", n->text, strerror (n->value));
-}
 
 /* ---- the configuration ----------------------------------------------------------------------------------------------------------- */
 
@@ -228,63 +117,35 @@ static void
 fill_header (lf_sb_host *h, const lf_sb_plan *p, lf_init_config *c)
 {
   c->magic = LF_INIT_MAGIC;
-  c->flags = (h->switch_user ? LF_INIT_SWITCH_USER : 0) | (h->userns ? 0 : LF_INIT_PRIVATE) | (h->old_mounts ? LF_INIT_OLD_MOUNTS : 0);
-  c->tmp_bytes = 16 * LF_MB;
-  c->nofile = 1024;
-  c->nproc = -1;
-  c->argc = 1;
-  if (!p)
-    c->flags |= LF_INIT_TRIAL;
-  else
-    {
-      c->flags |= p->network == LF_NET_NONE ? LF_INIT_NET_NONE : 0;
-      c->tmp_bytes = p->tmp_bytes;
-      c->nofile = p->fds > 0 ? p->fds : 1024;
-      c->nproc = p->nproc_rlimit > 0 ? p->nproc_rlimit : -1;
-      c->argc = (uint32_t) p->argv.n;
-      c->envc = (uint32_t) p->env.n;
-      choose_cpus (h, p->visible_cpus, c->cpus);
-    }
+  c->flags = p->network == LF_NET_NONE ? LF_INIT_NET_NONE : 0;
+  c->argc = (uint32_t) p->argv.n;
+  c->envc = (uint32_t) p->env.n;
+  c->nofile = p->fds > 0 ? p->fds : 1024;
+  c->nproc = p->nproc_rlimit > 0 ? p->nproc_rlimit : -1;
+  c->tmp_bytes = p->tmp_bytes;
   /* As many files as the quota has blocks of 4 KB, and never so few that an ordinary cache of small files would not fit. */
   c->tmp_inodes = c->tmp_bytes / 4096 < 65536 ? 65536 : c->tmp_bytes / 4096;
+  choose_cpus (h, p->visible_cpus, c->cpus);
 }
 
 int
 lf_sb_config (lf_sb_host *h, const lf_sb_plan *plan, lf_buf *out, lf_error *err)
 {
   lf_init_config c = { 0 };
-  if (plan && (plan->argv.n < 1 || plan->argv.n > LF_INIT_ARGV_MAX || plan->env.n > LF_INIT_ENV_MAX || plan->tmp_bytes < 4096))
+  if (plan->argv.n < 1 || plan->argv.n > LF_INIT_ARGV_MAX || plan->env.n > LF_INIT_ENV_MAX || plan->tmp_bytes < 4096)
     return LF_FAIL (err, LF_EXIT_USAGE, "sandbox", "", "a runtime needs 1 to %d arguments, at most %d variables and a /tmp of at least 4096 bytes", LF_INIT_ARGV_MAX,
                     LF_INIT_ENV_MAX);
   fill_header (h, plan, &c);
   lf_buf_reset (out);
   lf_buf_add (out, &c, sizeof c);
-  lf_buf_add (out, h->attach, strlen (h->attach) + 1);
-  lf_buf_add (out, LF_SB_HOSTNAME, sizeof LF_SB_HOSTNAME);
-  lf_buf_add (out, h->steps.data, h->steps.len);
-  c.ops = h->steps_n;
-  if (plan && add_plan_steps (h, plan, out, &c.ops, err) < 0)
+  if (add_plan_steps (h, plan, out, &c.ops, err) < 0)
     return out->failed ? LF_FAIL_NOMEM (err) : -1;
-  for (size_t i = 0; plan && i < plan->argv.n; i++)
+  for (size_t i = 0; i < plan->argv.n; i++)
     lf_buf_add (out, plan->argv.v[i], strlen (plan->argv.v[i]) + 1);
-  if (!plan)
-    lf_buf_add (out, "", 1);
-  for (size_t i = 0; plan && i < plan->env.n; i++)
+  for (size_t i = 0; i < plan->env.n; i++)
     lf_buf_add (out, plan->env.v[i], strlen (plan->env.v[i]) + 1);
   if (out->failed || out->len > LF_INIT_CONFIG_MAX)
     return LF_FAIL (err, LF_EXIT_USAGE, "sandbox", "shorten the arguments and variables", "the configuration of a sandbox is larger than %d bytes", LF_INIT_CONFIG_MAX);
   memcpy (out->data, &c, sizeof c);
   return 0;
-}
-
-int
-lf_sb_send_config (lf_sb_child *c, const lf_buf *config, lf_error *err)
-{
-  ssize_t r;
-  do
-    r = send (c->ctl, config->data, config->len, MSG_NOSIGNAL);
-  while (r < 0 && errno == EINTR);
-  if (r == (ssize_t) config->len)
-    return 0;
-  return LF_FAIL (err, LF_EXIT_IO, "sandbox", "", "the helper did not take its configuration: %s", strerror (errno));
 }

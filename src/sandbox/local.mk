@@ -5,7 +5,7 @@ src_sandbox_liblf_sandbox_a_SOURCES =
 # What a sandbox is made from.
 src_sandbox_liblf_sandbox_a_SOURCES += src/sandbox/client.c src/sandbox/interpreter.c src/sandbox/plan.c
 # Control groups.
-src_sandbox_liblf_sandbox_a_SOURCES += src/sandbox/cgroup_impl.h src/sandbox/cgroup.c src/sandbox/cgroup_io.c src/sandbox/cgroup_none.c \
+src_sandbox_liblf_sandbox_a_SOURCES += src/sandbox/cgroup_impl.h src/sandbox/cgroup.c src/sandbox/cgroup_arm.c src/sandbox/cgroup_io.c src/sandbox/cgroup_none.c \
 	src/sandbox/cgroup_v1.c src/sandbox/cgroup_v2.c
 # The host and one sandbox.
 src_sandbox_liblf_sandbox_a_SOURCES += \
@@ -14,11 +14,12 @@ src_sandbox_liblf_sandbox_a_SOURCES += \
 	src/sandbox/host.c \
 	src/sandbox/host_files.c \
 	src/sandbox/launch.c \
-	src/sandbox/sandbox.c
+	src/sandbox/sandbox.c \
+	src/sandbox/spawn.c
 
 # Pid 1 of a sandbox. It uses no library of ours.
 pkglibexec_PROGRAMS += lambdafit-init
-lambdafit_init_SOURCES = src/sandbox/init/wire.h src/sandbox/init/init.h src/sandbox/init/main.c src/sandbox/init/mounts.c \
+lambdafit_init_SOURCES = src/sandbox/init/wire.h src/sandbox/init/init.h src/sandbox/init/main.c src/sandbox/init/parse.c src/sandbox/init/mounts.c \
 	src/sandbox/init/confine.c src/sandbox/init/run.c
 lambdafit_init_LDFLAGS = $(AM_LDFLAGS)
 if STATIC_INIT

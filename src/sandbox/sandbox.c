@@ -18,8 +18,9 @@
 #include <unistd.h>
 #include "sandbox_impl.h"
 
+#define FILE_AGE_US 50000
+#define MARK_STEP LF_MB
 #define FREE_WAIT_MS 2000     /* for a sandbox that is freed while it lives */
-#define RMDIR_TRIES 20
 #define SAMPLE_PROCESSES_MAX 4096
 
 typedef enum { ST_SETUP, ST_READY /* no runtime */, ST_RUNNING, ST_GONE /* socket closed */, ST_DEAD } state;
@@ -29,15 +30,22 @@ struct lf_sandbox
   lf_sb_host *host;
   lf_sb_child child;
   int epoll, tmp_fd, proc_fd, listen_fd, memory_fd;
-  lf_cg *cg;
+  lf_cg *cg;                  /* child.cg */
   state st;
   bool running;               /* a runtime was launched and its end not yet told */
   bool frozen, destroying, oom, setup_told;
   int64_t memory_limit;
   int64_t oom_seen;           /* the kernel's count when the runtime started */
-  int64_t max_memory, peak_memory, sampled; /* the last is LF_NONE until measured */
+  int64_t mark;               /* where the moving mark is */
+  int64_t sampled;            /* the last look at the processes themselves; LF_NONE until there is one */
+  int64_t file;               /* page cache of the group when it was last read, at file_at */
+  lf_time_us file_at;
+  int64_t max_memory;         /* since the start */
+  int64_t peak_memory, peak_file, peak_tmp; /* since the invocation began */
   bool peak_exact;            /* the kernel's mark was started again for this invocation */
 };
+
+static void arm (lf_sandbox *s);
 
 /* ---- start ------------------------------------------------------------------------------------------------------------------------ */
 
@@ -51,35 +59,27 @@ watch (lf_sandbox *s, int fd, lf_error *err)
 }
 
 static int
-launch (lf_sandbox *s, const char *id, const lf_sb_plan *plan, lf_error *err)
+launch (lf_sandbox *s, const lf_sb_plan *plan, lf_error *err)
 {
-  lf_sb_host *h = s->host;
-  /* tmpfs pages are memory to the kernel: the hard limit leaves room for a full /tmp, the moving mark watches the rest. */
+  /* tmpfs pages are memory to the kernel: the hard limit leaves room for a full /tmp, the moving mark watches the rest. The helper is
+   * one process more. */
   lf_cg_limits l = { .memory_bytes = plan->memory_bytes + plan->tmp_bytes, .cpu_milli = plan->cpu_milli,
                      .processes = plan->processes > 0 ? plan->processes + 1 : LF_NONE };
   lf_buf config;
   lf_buf_init (&config, 0);
-  int r = lf_sb_config (h, plan, &config, err);
+  int r = lf_sb_config (s->host, plan, &config, err);
   if (r == 0)
-    r = (s->cg = lf_cg_new (h->cg, id, &l, err)) ? 0 : -1;
-  if (r == 0)
-    r = lf_sb_spawn (h, plan->network, lf_cg_fd (s->cg), &s->child, err);
-  if (r == 0)
-    {
-      s->epoll = epoll_create1 (EPOLL_CLOEXEC);
-      r = watch (s, s->child.ctl, err);
-    }
-  if (r == 0 && lf_cg_fd (s->cg) < 0)
-    r = lf_cg_attach (s->cg, s->child.pid, err);
-  if (r == 0)
-    r = lf_sb_send_config (&s->child, &config, err);
+    r = lf_sb_configure (s->host, &l, &config, &s->child, err);
   lf_buf_fini (&config);
-  return r;
+  s->cg = s->child.cg;
+  s->epoll = r == 0 ? epoll_create1 (EPOLL_CLOEXEC) : -1;
+  return r == 0 ? watch (s, s->child.ctl, err) : -1;
 }
 
 lf_sandbox *
 lf_sandbox_launch (lf_sb_host *h, const char *id, const lf_sb_plan *plan, lf_error *err)
 {
+  (void) id; /* groups have names of their own: the helper that waits has one before it knows its environment */
   lf_sandbox *s = calloc (1, sizeof *s);
   if (!s)
     {
@@ -87,17 +87,18 @@ lf_sandbox_launch (lf_sb_host *h, const char *id, const lf_sb_plan *plan, lf_err
       return NULL;
     }
   s->host = h;
-  s->child = (lf_sb_child){ .pid = -1, .pidfd = -1, .ctl = -1, .log = -1 };
+  s->child = LF_SB_NO_CHILD;
   s->epoll = s->tmp_fd = s->proc_fd = s->listen_fd = s->memory_fd = -1;
   s->memory_limit = plan->memory_bytes;
-  s->max_memory = s->peak_memory = s->sampled = LF_NONE;
-  s->oom_seen = LF_NONE;
-  if (launch (s, id, plan, err) == 0)
+  s->max_memory = s->peak_memory = s->sampled = s->oom_seen = s->mark = LF_NONE;
+  if (launch (s, plan, err) == 0)
     {
-      s->memory_fd = lf_cg_memory_event_fd (s->cg, s->memory_limit);
+      arm (s);
       return s;
     }
-  lf_sb_child_abandon (&s->child);
+  if (s->child.pid > 0)
+    lf_sb_child_abandon (&s->child);
+  s->cg = NULL;
   s->st = ST_DEAD;
   lf_sandbox_free (s);
   return NULL;
@@ -158,15 +159,6 @@ tmp_used (const lf_sandbox *s)
   return (int64_t) (v.f_blocks - v.f_bfree) * (int64_t) v.f_frsize;
 }
 
-static int64_t
-without_tmp (int64_t bytes, int64_t tmp)
-{
-  if (bytes == LF_NONE)
-    return LF_NONE;
-  bytes -= tmp == LF_NONE ? 0 : tmp;
-  return bytes < 0 ? 0 : bytes;
-}
-
 static void
 raise_mark (int64_t *mark, int64_t v)
 {
@@ -181,17 +173,50 @@ oom_kills (lf_sandbox *s)
   return lf_cg_usage_get (s->cg, &u) == 0 ? u.oom_kills : LF_NONE;
 }
 
-/* Memory now, by the group or else by the last sample. */
+/* Page cache is read anew when it may explain growth, or when the last look is old: reading it costs more than all the rest. */
+static int64_t
+file_bytes (lf_sandbox *s, int64_t raw)
+{
+  lf_time_us now = lf_now_us ();
+  bool grown = s->max_memory == LF_NONE || raw - s->file > s->max_memory;
+  if (s->file_at && !grown && now - s->file_at < FILE_AGE_US)
+    return s->file;
+  int64_t f = lf_cg_file_bytes (s->cg);
+  s->file = f == LF_NONE ? 0 : f;
+  s->file_at = now;
+  return s->file;
+}
+
+/* Memory now, by the group or else by the last sample: what is charged, less what /tmp holds (it is disk on Lambda) and less cache of
+ * files (the kernel takes it back when it needs room). */
 static int64_t
 look (lf_sandbox *s, lf_cg_usage *u, int64_t *tmp)
 {
   *tmp = tmp_used (s);
+  int64_t now = s->sampled, held = *tmp == LF_NONE ? 0 : *tmp;
   if (lf_cg_usage_hot (s->cg, u) < 0)
     u->memory_bytes = u->peak_bytes = u->cpu_us = u->throttled_us = LF_NONE;
-  int64_t now = u->memory_bytes == LF_NONE ? s->sampled : without_tmp (u->memory_bytes, *tmp);
+  if (u->memory_bytes != LF_NONE)
+    {
+      now = u->memory_bytes - held - file_bytes (s, u->memory_bytes - held);
+      now = now < 0 ? 0 : now;
+      raise_mark (&s->peak_file, s->file);
+      raise_mark (&s->peak_tmp, held);
+    }
   raise_mark (&s->max_memory, now);
   raise_mark (&s->peak_memory, now);
   return now;
+}
+
+/* The kernel's own mark counts /tmp and cache too. What of them was there at the highest moment is not told; taking the most that was
+ * seen never says too much, unless files came and went in /tmp unseen, and never more than the limit, which was watched. */
+static int64_t
+kernel_peak (const lf_sandbox *s, const lf_cg_usage *u)
+{
+  if (u->peak_bytes == LF_NONE)
+    return LF_NONE;
+  int64_t p = u->peak_bytes - s->peak_file - s->peak_tmp;
+  return p > s->memory_limit && !s->oom ? s->memory_limit : p;
 }
 
 void
@@ -199,9 +224,7 @@ lf_sandbox_usage (lf_sandbox *s, lf_sb_usage *out)
 {
   lf_cg_usage u;
   int64_t tmp, now = look (s, &u, &tmp);
-  /* The kernel's own mark counts /tmp and cannot say how much of it: it is only better than ours while /tmp is empty. */
-  if (u.peak_bytes != LF_NONE && s->peak_exact && tmp == 0)
-    raise_mark (&s->peak_memory, u.peak_bytes);
+  raise_mark (&s->peak_memory, kernel_peak (s, &u));
   raise_mark (&s->max_memory, s->peak_memory);
   *out = (lf_sb_usage){ .memory_bytes = now, .max_memory_bytes = s->max_memory, .peak_memory_bytes = s->peak_exact ? s->peak_memory : LF_NONE, .tmp_bytes = tmp,
                         .cpu_us = u.cpu_us, .throttled_us = u.throttled_us };
@@ -213,17 +236,26 @@ lf_sandbox_mark (lf_sandbox *s)
   lf_cg_usage u;
   int64_t tmp;
   look (s, &u, &tmp);
-  s->peak_memory = LF_NONE;
-  s->peak_exact = lf_cg_peak_reset (s->cg) == 0;
+  raise_mark (&s->max_memory, kernel_peak (s, &u));
+  if (lf_cg_peak_reset (s->cg) == 0)
+    {
+      s->peak_exact = true;
+      s->peak_memory = s->peak_file = s->peak_tmp = LF_NONE;
+      look (s, &u, &tmp);
+    }
+  arm (s);
 }
 
-/* Where the moving mark belongs now: the limit and what /tmp holds. */
+/* Where the moving mark belongs: the limit, what /tmp holds and, on v1, the page cache (on v2 the mark makes the kernel take cache back).
+ * Moving it is expensive on v1, so small steps are let go: the mark is then a little low, which costs a look and nothing else, or
+ * a little high. */
 static void
 arm (lf_sandbox *s)
 {
-  int64_t tmp = tmp_used (s);
-  if (s->memory_fd >= 0)
-    lf_cg_memory_event_fd (s->cg, s->memory_limit + (tmp == LF_NONE ? 0 : tmp));
+  int64_t tmp = tmp_used (s), want = s->memory_limit + (tmp == LF_NONE ? 0 : tmp) + (s->host->kind == LF_CG_V1 ? s->file : 0);
+  if (s->mark == LF_NONE || want > s->mark + MARK_STEP || want < s->mark - MARK_STEP)
+    s->mark = want;
+  s->memory_fd = lf_cg_memory_event_fd (s->cg, s->mark);
 }
 
 static void
@@ -239,18 +271,17 @@ lf_sandbox_on_memory (lf_sandbox *s)
   lf_cg_usage u;
   int64_t tmp;
   /* Use may move between arming and looking, so both are repeated until they agree. */
-  for (int round = 0; round < 8; round++)
+  for (int round = 0; round < 4; round++)
     {
-      arm (s);
-      int64_t now = look (s, &u, &tmp);
-      if (now == LF_NONE)
-        return;
-      if (now > s->memory_limit)
+      s->file_at = 0;
+      int64_t now = look (s, &u, &tmp), mark = s->mark;
+      if (now != LF_NONE && now > s->memory_limit && s->running)
         {
           kill_for_memory (s);
           return;
         }
-      if (tmp_used (s) <= tmp)
+      arm (s);
+      if (s->mark == mark)
         return;
     }
 }
@@ -381,6 +412,8 @@ note_event (lf_sandbox *s, const lf_init_note *n, lf_sb_event *ev)
 {
   switch (n->type)
     {
+    case LF_INIT_NOTE_PREPARED:
+      return false;
     case LF_INIT_NOTE_READY:
       s->st = ST_READY;
       return false;
@@ -389,6 +422,7 @@ note_event (lf_sandbox *s, const lf_init_note *n, lf_sb_event *ev)
       s->running = true;
       s->oom_seen = oom_kills (s);
       ev->type = LF_SB_LAUNCHED;
+      lf_sb_refill (s->host); /* now, when nobody waits for it */
       return true;
     case LF_INIT_NOTE_EXEC_FAILED:
       ev->type = LF_SB_EXEC_FAILED;
@@ -489,7 +523,8 @@ lf_sandbox_freeze (lf_sandbox *s)
 {
   if (s->frozen)
     return 0;
-  if (lf_cg_freeze (s->cg) < 0 && command (s, LF_INIT_CMD_STOP) < 0)
+  /* Only v2 can kill what is frozen, and everything must be able to die with the daemon: elsewhere processes are stopped. */
+  if (s->host->kind == LF_CG_V2 ? lf_cg_freeze (s->cg) < 0 : command (s, LF_INIT_CMD_STOP) < 0)
     return -1;
   s->frozen = true;
   return 0;
@@ -500,7 +535,7 @@ lf_sandbox_thaw (lf_sandbox *s)
 {
   if (!s->frozen)
     return 0;
-  if (lf_cg_thaw (s->cg) < 0 && command (s, LF_INIT_CMD_CONT) < 0)
+  if (s->host->kind == LF_CG_V2 ? lf_cg_thaw (s->cg) < 0 : command (s, LF_INIT_CMD_CONT) < 0)
     return -1;
   s->frozen = false;
   return 0;
@@ -515,8 +550,6 @@ lf_sandbox_destroy (lf_sandbox *s)
   /* The kernel kills everything in a pid namespace whose first process dies. */
   if (s->child.pidfd >= 0)
     syscall (SYS_pidfd_send_signal, s->child.pidfd, SIGKILL, NULL, 0);
-  if (s->frozen && lf_cg_kill (s->cg) < 0)
-    lf_sandbox_thaw (s);
   /* Descriptors of its mounts would keep their memory. */
   lf_closep (&s->tmp_fd);
   lf_closep (&s->proc_fd);

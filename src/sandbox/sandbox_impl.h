@@ -12,6 +12,10 @@
 #define LF_SB_STACK (128 * 1024)
 #define LF_SB_HOSTNAME "169-254-10-1"
 
+/* One started helper in its own group. */
+typedef struct lf_sb_child { pid_t pid; int pidfd, ctl, log; lf_cg *cg; } lf_sb_child;
+#define LF_SB_NO_CHILD ((lf_sb_child){ .pid = -1, .pidfd = -1, .ctl = -1, .log = -1 })
+
 struct lf_sb_host
 {
   lf_cg_driver *cg;
@@ -24,20 +28,21 @@ struct lf_sb_host
   bool deny_setgroups;
   bool switch_user;                /* inside, uid 0 exists and the runtime leaves it */
   bool old_mounts;
+  bool no_clone_into;              /* this kernel cannot start a process inside a v2 group */
   char uid_map[512], gid_map[512];
   lf_buf steps;                    /* what every root has */
   uint32_t steps_n;
+  lf_sb_child spare;               /* a helper that has built all of this and waits; pid -1: none */
+  bool no_spare;
+  unsigned serial;                 /* of groups */
   uint16_t cpus[LF_SB_CPUS_MAX];   /* the CPUs we may use */
   size_t cpus_n;
   size_t next_cpu;                 /* where the next environment's CPUs begin */
   bool sys_made[LF_SB_CPUS_MAX + 1];
 };
 
-/* One started helper. */
-typedef struct lf_sb_child { pid_t pid; int pidfd, ctl, log; } lf_sb_child;
-
-/* The vfork-like start of the helper in new namespaces, without any libc lock or allocation in the child (clone.c). `cgroup_fd` -1 or a v2 group. Returns 0 or an errno with
- * the failed step in *step. */
+/* The vfork-like start of the helper in new namespaces, without any libc lock or allocation in the child (clone.c). `cgroup_fd` -1 or a
+ * v2 group to be born in. Returns 0 or an errno with the failed step in *step. */
 typedef struct lf_sb_clone
 {
   uint64_t flags;                  /* CLONE_NEW* */
@@ -47,12 +52,15 @@ typedef struct lf_sb_clone
 } lf_sb_clone;
 int lf_sb_clone_run (const lf_sb_clone *c, pid_t *pid, int *pidfd, const char **step);
 
-/* Starts a helper and maps its users; it then waits for its configuration (launch.c). */
-int lf_sb_spawn (lf_sb_host *h, lf_network net, int cgroup_fd, lf_sb_child *out, lf_error *err);
-void lf_sb_child_abandon (lf_sb_child *c); /* kills and reaps it, closes everything */
-/* The configuration message. `plan` NULL makes a trial of the common root. */
+/* Starts a helper in a new group, maps its users and gives it the common root to build; it then waits for its configuration (spawn.c). */
+int lf_sb_spawn (lf_sb_host *h, lf_sb_child *out, lf_error *err);
+void lf_sb_child_abandon (lf_sb_child *c); /* kills and reaps it, closes everything, removes its group */
+/* Keeps one helper waiting, so that the next environment finds its namespaces, groups and common root ready. */
+void lf_sb_refill (lf_sb_host *h);
+/* The configuration message for an environment (launch.c). */
 int lf_sb_config (lf_sb_host *h, const lf_sb_plan *plan, lf_buf *out, lf_error *err);
-int lf_sb_send_config (lf_sb_child *c, const lf_buf *config, lf_error *err);
+/* Takes the waiting helper, or starts one, and sends it the configuration. */
+int lf_sb_configure (lf_sb_host *h, const lf_cg_limits *l, const lf_buf *config, lf_sb_child *out, lf_error *err);
 /* SETUP_FAILED in words. */
 void lf_sb_setup_error (const lf_sb_host *h, const lf_init_note *n, lf_error *err);
 

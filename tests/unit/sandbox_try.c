@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * sandbox_try: runs a command in a sandbox and shows what happens; with -b, measures how long sandboxes take to start. For developers.
- *   sandbox_try [-n] [-o] [-m MB] [-t MB] [-g none|v1|v2] [-d TASKDIR] [-b COUNT] [--] COMMAND [ARGUMENT...]
+ *   sandbox_try [-n] [-o] [-s] [-m MB] [-t MB] [-g none|v1|v2] [-d TASKDIR] [-b COUNT] [--] COMMAND [ARGUMENT...]
  */
 #include <errno.h>
 #include <poll.h>
@@ -164,10 +164,11 @@ main (int argc, char **argv)
   lf_sb_host_options o = { .state_dir = dir };
   int count = 0, c;
   lf_error err;
-  while ((c = getopt (argc, argv, "+nom:t:g:d:b:")) != -1)
+  while ((c = getopt (argc, argv, "+nosm:t:g:d:b:")) != -1)
     switch (c)
       {
       case 'n': p.network = LF_NET_NONE; break;
+      case 's': o.no_spare = true; break;
       case 'o': o.old_mounts = true; break;
       case 'm': p.memory_bytes = atoll (optarg) * LF_MB; break;
       case 't': p.tmp_bytes = atoll (optarg) * LF_MB; break;

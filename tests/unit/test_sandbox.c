@@ -566,7 +566,7 @@ static void
 test_daemon_killed (void **state)
 {
   (void) state;
-  for (int frozen = 0; frozen < 1; frozen++)
+  for (int frozen = 0; frozen < 2; frozen++)
     {
       int out[2];
       pid_t inner = -1;
@@ -662,26 +662,31 @@ feed (const void *data, size_t n)
 }
 
 static void
+garbage_at (char *data, size_t n, unsigned *seed)
+{
+  for (size_t i = 0; i < n; i++)
+    data[i] = (char) (rand_r (seed) % 8 ? 1 + rand_r (seed) % 255 : 0);
+}
+
+static void
 test_garbage (void **state)
 {
   (void) state;
   static char data[4096];
-  lf_init_config c = { .magic = LF_INIT_MAGIC, .flags = 0, .ops = 3, .argc = 1, .envc = 1 };
+  lf_init_prepare p = { .magic = LF_INIT_MAGIC, .ops = 3 };
   feed ("x", 1);
-  feed (&c, sizeof c);
-  c.argc = 100000;
-  feed (&c, sizeof c);
-  c.argc = 0;
-  feed (&c, sizeof c);
+  feed (&p, sizeof p);
+  p.magic++;
+  feed (&p, sizeof p);
+  p.magic--;
   unsigned seed = 1;
   for (int round = 0; round < 50; round++)
     {
-      c.argc = c.ops = c.envc = 1 + (uint32_t) rand_r (&seed) % 300;
-      memcpy (data, &c, sizeof c);
-      /* Few zeros, so that counts and strings disagree; no valid configuration has a folder named like these. */
-      for (size_t i = sizeof c; i < sizeof data; i++)
-        data[i] = (char) (rand_r (&seed) % 8 ? 1 + rand_r (&seed) % 255 : 0);
-      feed (data, sizeof c + (size_t) rand_r (&seed) % (sizeof data - sizeof c));
+      /* Few zeros, so that counts and strings disagree; no folder to build a root on is named like these. */
+      p.ops = (uint32_t) rand_r (&seed) % 300;
+      memcpy (data, &p, sizeof p);
+      garbage_at (data + sizeof p, sizeof data - sizeof p, &seed);
+      feed (data, sizeof p + (size_t) rand_r (&seed) % (sizeof data - sizeof p));
     }
 }
 

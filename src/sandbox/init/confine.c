@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The network of a sandbox that has none, and what the supervisor gives up before the first runtime starts.
+ * Control groups, the network of a sandbox that has none, and what the supervisor gives up before the first runtime starts.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -18,10 +19,27 @@
 #include <unistd.h>
 #include "init.h"
 
+/* Moves the helper, and with it all that it will start, into the environment's control groups. */
+int
+groups_join (job *j)
+{
+  step_set (j, "join", "the control groups");
+  for (size_t i = 0; i < j->joins; i++)
+    {
+      if (write (j->join[i], "0", 1) != 1)
+        return -1;
+      close (j->join[i]);
+    }
+  return 0;
+}
+
 /* Only loopback, and on it the Runtime API's socket, already listening: the runtime may connect before the daemon has accepted. */
 int
 network_up (job *j)
 {
+  step_set (j, "make", "a network namespace");
+  if (unshare (CLONE_NEWNET) < 0)
+    return -1;
   step_set (j, "bring up", "the loopback interface");
   int s = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (s < 0)
@@ -49,14 +67,38 @@ keep_caps (uint64_t keep)
   return (int) syscall (SYS_capset, &h, d);
 }
 
-/* The supervisor needs to signal the runtime and, where the user is switched, to switch again at a restart. Nothing else is kept,
- * and nothing can be gained back: no bounding set, no ambient set, no new privileges. */
+/* A namespace inside of the sandbox would give back powers that were taken. */
+static void
+forbid_user_namespaces (void)
+{
+  int fd = open ("/proc/sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+  if (fd < 0)
+    return;
+  ssize_t r = write (fd, "0", 1);
+  (void) r; /* a container may show /proc/sys read-only; there, making one gives nothing more than here */
+  close (fd);
+}
+
 int
-confine_supervisor (job *j)
+confine_early (job *j)
 {
   step_set (j, "set", "the host name");
   if (sethostname (j->hostname, strlen (j->hostname)) < 0)
     return -1;
+  if (j->flags & LF_INIT_USERNS)
+    forbid_user_namespaces ();
+  /* A new session keyring hides the daemon's keys. Keys have a quota per user; without a new one the old stays, and cannot be told. */
+  syscall (SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
+  for (unsigned long c = 0; c < 64 && prctl (PR_CAPBSET_DROP, c, 0, 0, 0) == 0; c++)
+    ;
+  return 0;
+}
+
+/* The supervisor needs to signal the runtime and, where the user is switched, to switch again at a restart. Nothing else is kept,
+ * and nothing can be gained back: no bounding set, no ambient set, no new privileges. */
+int
+confine_late (job *j)
+{
   for (size_t i = 0; i < LF_INIT_CPU_WORDS; i++)
     if (j->c.cpus[i])
       {
@@ -64,14 +106,10 @@ confine_supervisor (job *j)
         syscall (SYS_sched_setaffinity, 0, sizeof j->c.cpus, j->c.cpus);
         break;
       }
-  /* A new session keyring hides the daemon's keys. Keys have a quota per user; without a new one the old stays, and cannot be told. */
-  syscall (SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
   umask (022);
   step_set (j, "drop", "capabilities");
-  for (unsigned long c = 0; c < 64 && prctl (PR_CAPBSET_DROP, c, 0, 0, 0) == 0; c++)
-    ;
   prctl (PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-  uint64_t keep = j->c.flags & LF_INIT_SWITCH_USER ? 1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID : 0;
+  uint64_t keep = j->flags & LF_INIT_SWITCH_USER ? 1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID : 0;
   if (keep_caps (keep) < 0 || prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
     return -1;
   /* The runtime may have the same uid: it must not trace its supervisor. */

@@ -14,13 +14,14 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "init.h"
 
 static job the_job;
-static char config[LF_INIT_CONFIG_MAX];
+static char prepare[LF_INIT_PREPARE_MAX], config[LF_INIT_CONFIG_MAX];
 
 static void
 send_note (uint32_t type, int value, const char *text, const int *fds, size_t nfds)
@@ -49,60 +50,49 @@ send_note (uint32_t type, int value, const char *text, const int *fds, size_t nf
     _exit (1); /* nobody is there to be told */
 }
 
-/* The next NUL-terminated string of the configuration, or NULL past its end. */
-static char *
-take_string (char **at, char *end)
+/* The next message of the daemon with its descriptors; without one there is nobody to work for. */
+static size_t
+message (char *text, size_t max, int *fds, size_t *nfds)
 {
-  char *s = *at, *nul = s < end ? memchr (s, 0, (size_t) (end - s)) : NULL;
-  if (nul)
-    *at = nul + 1;
-  return nul ? s : NULL;
-}
-
-static int
-config_parse (job *j, size_t n)
-{
-  char *at = config + sizeof j->c, *end = config + n;
-  if (n < sizeof j->c)
-    return -1;
-  memcpy (&j->c, config, sizeof j->c);
-  if (j->c.magic != LF_INIT_MAGIC || j->c.argc < 1 || j->c.argc > LF_INIT_ARGV_MAX || j->c.envc > LF_INIT_ENV_MAX)
-    return -1;
-  if (!(j->attach = take_string (&at, end)) || !(j->hostname = take_string (&at, end)))
-    return -1;
-  j->ops = at;
-  for (uint32_t i = 0; i < j->c.ops; i++)
-    {
-      const char *op = take_string (&at, end);
-      if (!op || !op[0] || (op[0] != 'd' && !take_string (&at, end)))
-        return -1;
-    }
-  for (uint32_t i = 0; i < j->c.argc; i++)
-    if (!(j->argv[i] = take_string (&at, end)))
-      return -1;
-  for (uint32_t i = 0; i < j->c.envc; i++)
-    if (!(j->envp[i] = take_string (&at, end)))
-      return -1;
-  return 0;
+  union { struct cmsghdr h; char space[CMSG_SPACE (LF_INIT_FDS_MAX * sizeof (int))]; } control;
+  struct iovec iov = { text, max };
+  struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space };
+  ssize_t n;
+  do
+    n = recvmsg (LF_INIT_CTL_FD, &m, MSG_CMSG_CLOEXEC);
+  while (n < 0 && errno == EINTR);
+  if (n <= 0)
+    _exit (1);
+  *nfds = 0;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR (&m); c; c = CMSG_NXTHDR (&m, c))
+    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+      {
+        *nfds = (c->cmsg_len - CMSG_LEN (0)) / sizeof (int);
+        memcpy (fds, CMSG_DATA (c), *nfds * sizeof (int));
+      }
+  return m.msg_flags & MSG_TRUNC ? 0 : (size_t) n;
 }
 
 static int
 set_up (job *j)
 {
-  ssize_t n;
-  do
-    n = recv (LF_INIT_CTL_FD, config, sizeof config, 0);
-  while (n < 0 && errno == EINTR);
-  if (n <= 0)
-    _exit (1); /* the daemon is gone */
+  int none[LF_INIT_FDS_MAX];
+  size_t nones, n = message (prepare, sizeof prepare, j->join, &j->joins);
   j->tmp_fd = j->proc_fd = j->listen_fd = -1;
+  step_set (j, "read", "the preparation");
+  if (prepare_parse (j, prepare, n) < 0)
+    return -1;
+  umask (0);
+  if (groups_join (j) < 0 || confine_early (j) < 0 || root_begin (j) < 0)
+    return -1;
+  send_note (LF_INIT_NOTE_PREPARED, 0, NULL, NULL, 0);
+  n = message (config, sizeof config, none, &nones);
   step_set (j, "read", "the configuration");
-  errno = EPROTO;
-  if (config_parse (j, (size_t) n) < 0)
+  if (config_parse (j, config, n) < 0)
     return -1;
-  if (root_build (j) < 0 || ((j->c.flags & LF_INIT_NET_NONE) && network_up (j) < 0))
+  if (root_finish (j) < 0 || ((j->flags & LF_INIT_NET_NONE) && network_up (j) < 0))
     return -1;
-  return confine_supervisor (j);
+  return confine_late (j);
 }
 
 /* Nothing of the tree is left after this. Each round also meets what was being born in the last one. */
@@ -235,9 +225,10 @@ main (void)
   close_others ();
   prctl (PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   prctl (PR_SET_NAME, "lambdafit-init", 0, 0, 0);
+  struct sigaction sa = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP };
   for (int s = 1; s < NSIG; s++)
     if (s != SIGKILL && s != SIGSTOP)
-      signal (s, SIG_DFL);
+      sigaction (s, &sa, NULL);
   sigset_t all;
   sigfillset (&all);
   sigprocmask (SIG_SETMASK, &all, NULL);
@@ -252,7 +243,6 @@ main (void)
   for (int i = 0; i < 3; i++)
     if (fds[i] >= 0)
       close (fds[i]);
-  if (!(j->c.flags & LF_INIT_TRIAL))
-    supervise (j);
+  supervise (j);
   _exit (0);
 }

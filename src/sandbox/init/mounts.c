@@ -289,10 +289,9 @@ step_do (job *j, const char *op, const char *arg)
 }
 
 static int
-steps_do (job *j)
+steps_do (job *j, const char *s, uint32_t n)
 {
-  const char *s = j->ops;
-  for (uint32_t i = 0; i < j->c.ops; i++)
+  for (uint32_t i = 0; i < n; i++)
     {
       const char *op = s, *arg = s + strlen (s) + 1;
       s = op[0] == 'd' ? arg : arg + strlen (arg) + 1;
@@ -341,26 +340,25 @@ root_enter (job *j)
 }
 
 int
-root_build (job *j)
+root_begin (job *j)
 {
   static const char *const options[] = { "size", "1m", "nr_inodes", "4096", "mode", "0755", NULL };
   struct k_mount_attr nothing = { 0 };
-  old_calls = (j->c.flags & LF_INIT_OLD_MOUNTS) || (syscall (SYS_mount_setattr, -1, "", 0, &nothing, sizeof nothing) < 0 && errno == ENOSYS);
-  if (j->c.flags & LF_INIT_PRIVATE)
-    {
-      step_set (j, "cut off", "the host's mounts");
-      if (mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-        return -1;
-    }
+  old_calls = (j->flags & LF_INIT_OLD_MOUNTS) || (syscall (SYS_mount_setattr, -1, "", 0, &nothing, sizeof nothing) < 0 && errno == ENOSYS);
+  /* With a user namespace of our own the mounts are cut off already. */
+  step_set (j, "cut off", "the host's mounts");
+  if (!(j->flags & LF_INIT_USERNS) && mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+    return -1;
   step_set (j, "mount the root on", j->attach);
   int fd = mount_fs ("tmpfs", options, K_ATTR_NOSUID | K_ATTR_NODEV, j->attach);
   if (fd < 0 || fchdir (fd) < 0)
     return -1;
   close (fd);
-  mode_t old = umask (0);
-  int r = steps_do (j) < 0 || mount_proc (j) < 0 || mount_tmp (j) < 0 ? -1 : root_enter (j);
-  int e = errno;
-  umask (old);
-  errno = e;
-  return r;
+  return steps_do (j, j->common_ops, j->p.ops) < 0 ? -1 : mount_proc (j);
+}
+
+int
+root_finish (job *j)
+{
+  return steps_do (j, j->ops, j->c.ops) < 0 || mount_tmp (j) < 0 ? -1 : root_enter (j);
 }

@@ -37,7 +37,7 @@ become_runtime (const job *j)
   if (j->c.nproc >= 0)
     limit (RLIMIT_NPROC, (rlim_t) j->c.nproc, (rlim_t) j->c.nproc);
   /* Raw calls: the C library's would look for threads to tell. */
-  if (j->c.flags & LF_INIT_SWITCH_USER)
+  if (j->flags & LF_INIT_SWITCH_USER)
     if (syscall (SYS_setgroups, 0, NULL) < 0 || syscall (SYS_setresgid, LF_INIT_GID, LF_INIT_GID, LF_INIT_GID) < 0
         || syscall (SYS_setresuid, LF_INIT_UID, LF_INIT_UID, LF_INIT_UID) < 0)
       return -1;
