@@ -25,3 +25,5 @@ lambdafit_init_LDFLAGS = $(AM_LDFLAGS)
 if STATIC_INIT
 lambdafit_init_LDFLAGS += -static
 endif
+# What the machine can enforce.
+src_sandbox_liblf_sandbox_a_SOURCES += src/sandbox/probe_impl.h src/sandbox/probe.c src/sandbox/probe_ns.c src/sandbox/probe_cg.c
