@@ -181,15 +181,17 @@ probe_memory (lf_machine *m, lf_cg_driver *d, const lf_cg_caps *caps, const char
       lf_cg_usage_get (t.g, &u);
       counted = killed && u.oom_kills != LF_NONE && u.oom_kills > 0;
     }
-  const char *why = !caps->memory ? missing : t.why[0] ? t.why : "a process over the limit was not killed";
+  const char *why = t.why[0] ? t.why : "a process over the limit was not killed";
   trial_end (&t);
-  char fix[300];
-  snprintf (fix, sizeof fix, "memory is sampled instead. %.250s", caps->memory ? "See dmesg for the reason" : missing);
-  say (m, "cgroup_memory", killed, "the kernel ends what exceeds the limit", why, fix);
-  say (m, "memory_peak_reset", reset, "each invocation's own peak is measured", peak ? "the mark cannot be started again, only read" : "the kernel keeps no mark",
-       "peak_memory_bytes stays empty: Linux 6.12 or later with cgroup v2 resets the mark");
-  say (m, "oom_count", counted, "an out-of-memory kill is told apart from others", "the kernel does not count its kills here", "Linux 4.13 or later counts them");
-  say (m, "memory_follows_tmp", marked, "what /tmp holds is not counted as memory", "no event when memory passes a mark", "without it, files in /tmp count against the memory limit");
+  const char *none = caps->memory ? NULL : missing, *same = "as for cgroup";
+  say (m, "cgroup_memory", killed, "the kernel ends what exceeds the limit", none ? none : why, "memory is sampled instead, and a short peak can be missed: see cgroup");
+  say (m, "memory_peak_reset", reset, "each invocation's own peak is measured",
+       none ? none : peak ? "the mark can be read but not started again" : "the kernel keeps no mark",
+       none ? same : "peak_memory_bytes stays empty: cgroup v2 resets the mark from Linux 6.12, v1 always does");
+  say (m, "oom_count", counted, "an out-of-memory kill is told apart from others", none ? none : "the kernel does not count its kills here",
+       none ? same : "Linux 4.13 or later counts them");
+  say (m, "memory_follows_tmp", marked, "what /tmp holds is not counted as memory", none ? none : "no event when memory passes a mark",
+       none ? same : "files in /tmp count against the memory limit here: a kernel with cgroup events is needed");
 }
 
 static void
@@ -291,14 +293,23 @@ kind_name (lf_cg_kind k)
   return k == LF_CG_V2 ? "v2" : k == LF_CG_V1 ? "v1" : "none";
 }
 
+static const char *
+cgroup_fix (void)
+{
+  if (geteuid () == 0)
+    return "in a container, the host's cgroups must be writable: docker run --privileged --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw";
+  if (access ("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0)
+    return "run it in a group of your own: systemd-run --user --scope -p Delegate=yes COMMAND; or as root";
+  return "this machine has cgroup v1, which only root can use: run as root, or boot with systemd.unified_cgroup_hierarchy=1";
+}
+
 void
 lf_probe_cgroups (lf_machine *m, const lf_cg_kind *force)
 {
   lf_error err = { 0 };
   char why[200] = "";
   lf_cg_driver *d = lf_cg_open (force, NULL, why, &err);
-  const char *fix = geteuid () == 0 ? "in a container, the host's cgroups must be writable: docker run --privileged --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw"
-                                    : "run it in a group of your own: systemd-run --user --scope -p Delegate=yes COMMAND; or as root";
+  const char *fix = cgroup_fix ();
   if (!d)
     {
       say (m, "cgroup", false, "", err.why, err.fix);
@@ -307,7 +318,7 @@ lf_probe_cgroups (lf_machine *m, const lf_cg_kind *force)
   lf_cg_caps caps;
   lf_cg_caps_get (d, &caps);
   lf_mechanism *x = lf_probe_add (m, "cgroup", lf_cg_driver_kind (d) != LF_CG_NONE);
-  snprintf (x->detail, sizeof x->detail, "%s%s%.100s%s%.110s", kind_name (lf_cg_driver_kind (d)), x->ok ? " in " : "", lf_cg_where (d), why[0] ? "; " : "", why);
+  snprintf (x->detail, sizeof x->detail, "%s%s%.100s%s%.130s", kind_name (lf_cg_driver_kind (d)), x->ok ? " in " : "", lf_cg_where (d), why[0] ? "; " : "", why);
   if (!x->ok || why[0])
     snprintf (x->fix, sizeof x->fix, "%s", fix);
   const char *missing = x->ok ? "this group has not been given the controller" : "no control group may be made here";
