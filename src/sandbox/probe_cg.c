@@ -318,7 +318,7 @@ lf_probe_cgroups (lf_machine *m, const lf_cg_kind *force)
   lf_cg_caps caps;
   lf_cg_caps_get (d, &caps);
   lf_mechanism *x = lf_probe_add (m, "cgroup", lf_cg_driver_kind (d) != LF_CG_NONE);
-  snprintf (x->detail, sizeof x->detail, "%s%s%.100s%s%.130s", kind_name (lf_cg_driver_kind (d)), x->ok ? " in " : "", lf_cg_where (d), why[0] ? "; " : "", why);
+  snprintf (x->detail, sizeof x->detail, "%.4s%s%.100s%s%.120s", kind_name (lf_cg_driver_kind (d)), x->ok ? " in " : "", lf_cg_where (d), why[0] ? "; " : "", why);
   if (!x->ok || why[0])
     snprintf (x->fix, sizeof x->fix, "%s", fix);
   const char *missing = x->ok ? "this group has not been given the controller" : "no control group may be made here";
