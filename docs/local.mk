@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 EXTRA_DIST += docs/log.md docs/profiles.md
+EXTRA_DIST += docs/life-cycle.md
