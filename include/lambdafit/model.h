@@ -285,7 +285,7 @@ typedef enum
 {
   LF_EV_INVOKE,        /* inv, fn */
   LF_EV_LAUNCHED,      /* env: its runtime was exec'd (init begins) */
-  LF_EV_LAUNCH_FAILED, /* env: no sandbox could be made; the invocation fails, the environment is destroyed */
+  LF_EV_LAUNCH_FAILED, /* env: no sandbox could be made, or it is lost (at any time); the invocation fails, the environment is destroyed */
   LF_EV_NEXT,          /* env: the runtime asked for the next invocation */
   LF_EV_RESPONSE,      /* env: the whole answer arrived; `status` LF_ST_OK or LF_ST_FUNCTION_ERROR */
   LF_EV_EXIT,          /* env: the runtime process (and its tree) is gone; `exit` says how. Also the answer to LF_FX_KILL. */

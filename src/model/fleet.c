@@ -32,7 +32,7 @@
 
 #include <stdlib.h>
 
-/* ---- making and freeing --------------------------------------------------------------------------------------------------------- */
+/* ---- making and freeing ------------------------------------------------------------------------------------------------------ */
 
 static void
 scaling_set (const lf_profile *p, lf_bucket *b, int64_t tokens)
@@ -125,7 +125,7 @@ lf_fleet_forget (lf_fleet *f, lf_fleet_fn *fn)
   return true;
 }
 
-/* ---- reserved concurrency --------------------------------------------------------------------------------------------------------- */
+/* ---- reserved concurrency ---------------------------------------------------------------------------------------------------- */
 
 int
 lf_fleet_set_reserved (lf_fleet *f, lf_fleet_fn *fn, int64_t reserved, lf_error *err)
@@ -140,8 +140,8 @@ lf_fleet_set_reserved (lf_fleet *f, lf_fleet_fn *fn, int64_t reserved, lf_error 
                     (long long) after);
   if (after > before && after > f->concurrency - keep - (f->reserved_sum - before))
     return LF_FAIL (err, LF_EXIT_USAGE, "reserved concurrency", "reserve less, here or for another function",
-                    "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its "
-                    "minimum value of [%lld].", (long long) keep);
+                    "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below "
+                    "its minimum value of [%lld].", (long long) keep);
   if (fn->reserved == LF_NONE && reserved != LF_NONE)
     f->pool_in_flight -= fn->in_flight;
   else if (fn->reserved != LF_NONE && reserved == LF_NONE)
@@ -171,7 +171,7 @@ lf_fleet_unreserved (const lf_fleet *f)
   return f->reserved_sum < f->concurrency ? f->concurrency - f->reserved_sum : 0;
 }
 
-/* ---- stepping ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- stepping ---------------------------------------------------------------------------------------------------------------- */
 
 /* The most effects that one event can have by itself. */
 static size_t
@@ -266,7 +266,7 @@ lf_fleet_next (const lf_fleet *f)
   return at;
 }
 
-/* ---- looking ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- looking ----------------------------------------------------------------------------------------------------------------- */
 
 void *
 lf_fleet_fn_user (const lf_fleet_fn *fn)

@@ -41,7 +41,8 @@ broken_phase (const lf_env *e)
       TRUE_OR_SAY (e->inv, "a busy environment has no invocation");
       TRUE_OR_SAY (!e->needs_init, "a busy environment waits for an init that nobody asked for");
       TRUE_OR_SAY (e->inv->counted_from != LF_NONE, "a busy environment's duration does not run");
-      TRUE_OR_SAY (e->in_invoke_init == (e->inv->delivered == LF_NONE), "a busy environment neither initialises nor serves, or does both");
+      TRUE_OR_SAY (e->in_invoke_init == (e->inv->delivered == LF_NONE),
+          "a busy environment neither initialises nor serves, or does both");
       TRUE_OR_SAY (e->deadline != LF_NONE || e->fn->timeout_us == INT64_MAX, "a busy environment has no deadline");
       return NULL;
     case LF_ENV_IDLE:
@@ -70,7 +71,8 @@ broken_env (const lf_fleet *f, const lf_env *e)
   TRUE_OR_SAY (e->state == LF_ENV_RESETTING || !e->init_overran, "an init overran that is not being killed");
   TRUE_OR_SAY ((e->deadline != LF_NONE) == (e->heap_pos != 0), "a deadline is not in the heap, or the heap has one too many");
   TRUE_OR_SAY (e->deadline == LF_NONE || (e->heap_key == e->deadline && e->deadline >= f->now), "a deadline has passed unseen");
-  TRUE_OR_SAY (!e->heap_pos || (e->heap_pos <= f->heap_n && f->heap[e->heap_pos] == e), "an environment is not where it is in the heap");
+  TRUE_OR_SAY (!e->heap_pos || (e->heap_pos <= f->heap_n && f->heap[e->heap_pos] == e),
+      "an environment is not where it is in the heap");
   const char *broken = e->inv ? broken_inv (e) : NULL;
   return broken ? broken : broken_phase (e);
 }
@@ -100,7 +102,8 @@ broken_fn (const lf_fleet *f, const lf_fleet_fn *fn)
     {
       TRUE_OR_SAY (e->state == LF_ENV_IDLE && e->fn == fn && e->lru_prev == before && n < fn->envs, "the idle list is not linked");
       TRUE_OR_SAY (!before || e->idle_since <= before->idle_since, "the idle list is not in order of use");
-      TRUE_OR_SAY (f->o.pick != LF_PICK_NEWEST || (e->pick_pos && fn->newest[e->pick_pos] == e), "an idle environment is not to be found by age");
+      TRUE_OR_SAY (f->o.pick != LF_PICK_NEWEST || (e->pick_pos && fn->newest[e->pick_pos] == e),
+          "an idle environment is not to be found by age");
     }
   TRUE_OR_SAY (fn->idle_last == before, "the idle list ends elsewhere");
   TRUE_OR_SAY (n == fn->counts.idle, "idle environments are miscounted");

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- small parts -------------------------------------------------------------------------------------------------------------- */
+/* ---- small parts ------------------------------------------------------------------------------------------------------------- */
 
 void
 lf_fl_emit (lf_effects *fx, lf_effect_type type, lf_env *e, lf_inv *inv)
@@ -87,7 +87,7 @@ kill_env (lf_fleet *f, lf_env *e, lf_effects *fx)
   lf_fl_emit (fx, LF_FX_KILL, e, e->inv);
 }
 
-/* ---- the end of an invocation --------------------------------------------------------------------------------------------------- */
+/* ---- the end of an invocation ------------------------------------------------------------------------------------------------ */
 
 static void
 answer (lf_fleet *f, lf_env *e, lf_status status, lf_effects *fx)
@@ -154,7 +154,7 @@ become_idle (lf_fleet *f, lf_env *e, bool needs_init, lf_effects *fx)
     }
 }
 
-/* ---- init ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- init -------------------------------------------------------------------------------------------------------------------- */
 
 static void
 launched (lf_fleet *f, lf_env *e)
@@ -182,21 +182,7 @@ abandon (lf_fleet *f, lf_env *e, lf_status why, int64_t init_us, lf_effects *fx)
   lf_fl_emit (fx, LF_FX_RESTART, e, inv);
 }
 
-static void
-launch_failed (lf_fleet *f, lf_env *e, const lf_event *ev, lf_effects *fx)
-{
-  if (e->state != LF_ENV_STARTING && !(e->state == LF_ENV_BUSY && e->in_invoke_init))
-    return;
-  lf_inv *inv = e->inv;
-  inv->exit = ev->exit;
-  if (inv->wait_us == LF_NONE)
-    inv->wait_us = f->now - inv->received;
-  answer (f, e, ev->status == LF_ST_OK ? LF_ST_CRASH : ev->status, fx);
-  finish (f, e, fx);
-  lf_fl_destroy (f, e, LF_END_START_FAILED, fx);
-}
-
-/* ---- the runtime speaks ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the runtime speaks ------------------------------------------------------------------------------------------------------ */
 
 void
 lf_fl_deliver (lf_fleet *f, lf_env *e, lf_effects *fx)
@@ -241,7 +227,7 @@ response (lf_fleet *f, lf_env *e, lf_status status, lf_effects *fx)
   answer (f, e, status == LF_ST_OK ? LF_ST_OK : LF_ST_FUNCTION_ERROR, fx);
 }
 
-/* ---- the process ends ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the process ends -------------------------------------------------------------------------------------------------------- */
 
 static void
 exit_busy (lf_fleet *f, lf_env *e, const lf_exit_info *how, lf_effects *fx)
@@ -256,24 +242,31 @@ exit_busy (lf_fleet *f, lf_env *e, const lf_exit_info *how, lf_effects *fx)
   become_idle (f, e, true, fx);
 }
 
-/* The process that was killed for a timeout is gone. */
+/* The end of an invocation whose function overran its timeout. */
 static void
-exit_reset (lf_fleet *f, lf_env *e, lf_effects *fx)
+timed_out (lf_fleet *f, lf_env *e, lf_effects *fx)
 {
   lf_inv *inv = e->inv;
-  if (e->init_overran)
-    {
-      abandon (f, e, LF_ST_INIT_TIMEOUT, f->init_max_us, fx);
-      return;
-    }
   bool init_again = e->in_invoke_init && inv->abandoned_status == LF_ST_INIT_TIMEOUT;
   memset (&inv->exit, 0, sizeof inv->exit); /* the timeout ended it, not the process */
-  inv->duration_us = e->fn->timeout_us; /* exactly: how long the kill took is nobody's bill */
+  inv->duration_us = e->fn->timeout_us;     /* exactly: how long the kill took is nobody's bill */
   if (inv->answered)
     inv->status = LF_ST_TIMEOUT;
   else
     answer (f, e, init_again ? LF_ST_INIT_TIMEOUT : LF_ST_TIMEOUT, fx);
   finish (f, e, fx);
+}
+
+/* The process that was killed for a timeout is gone. */
+static void
+exit_reset (lf_fleet *f, lf_env *e, lf_effects *fx)
+{
+  if (e->init_overran)
+    {
+      abandon (f, e, LF_ST_INIT_TIMEOUT, f->init_max_us, fx);
+      return;
+    }
+  timed_out (f, e, fx);
   become_idle (f, e, true, fx);
 }
 
@@ -302,20 +295,38 @@ process_exit (lf_fleet *f, lf_env *e, const lf_exit_info *how, lf_effects *fx)
     }
 }
 
-/* ---- the end of an environment ------------------------------------------------------------------------------------------------------- */
+/* ---- the end of an environment ----------------------------------------------------------------------------------------------- */
 
 /* Ends whatever is bound to an environment that will serve no more. */
 static void
-cut_short (lf_fleet *f, lf_env *e, lf_effects *fx)
+cut_short (lf_fleet *f, lf_env *e, lf_status status, const lf_exit_info *how, lf_effects *fx)
 {
-  if (!e->inv)
+  lf_inv *inv = e->inv;
+  if (!inv)
     return;
-  memset (&e->inv->exit, 0, sizeof e->inv->exit);
-  if (e->inv->answered)
-    grow_duration (e->inv, f->now);
+  if (e->state == LF_ENV_RESETTING && !e->init_overran)
+    {
+      timed_out (f, e, fx);
+      return;
+    }
+  inv->exit = *how;
+  if (inv->answered)
+    grow_duration (inv, f->now);
   else
-    answer (f, e, LF_ST_CRASH, fx);
+    answer (f, e, status, fx);
   finish (f, e, fx);
+}
+
+/* No sandbox could be made, or it is lost while its environment lives. */
+static void
+launch_failed (lf_fleet *f, lf_env *e, const lf_event *ev, lf_effects *fx)
+{
+  if (e->state == LF_ENV_GONE)
+    return;
+  if (e->inv && e->inv->wait_us == LF_NONE)
+    e->inv->wait_us = f->now - e->inv->received;
+  cut_short (f, e, ev->status == LF_ST_OK ? LF_ST_CRASH : ev->status, &ev->exit, fx);
+  lf_fl_destroy (f, e, LF_END_START_FAILED, fx);
 }
 
 void
@@ -331,11 +342,11 @@ lf_fl_forget_env (lf_fleet *f, lf_env *e)
 
 /* A sandbox may also vanish unasked; then its environment is lost without LF_FX_DESTROY. */
 static void
-gone (lf_fleet *f, lf_env *e, lf_effects *fx)
+gone (lf_fleet *f, lf_env *e, const lf_event *ev, lf_effects *fx)
 {
   if (e->state != LF_ENV_GONE)
     {
-      cut_short (f, e, fx);
+      cut_short (f, e, LF_ST_CRASH, &ev->exit, fx);
       lf_fl_destroy (f, e, LF_END_SHUTDOWN, fx);
       fx->n--;
     }
@@ -362,16 +373,17 @@ remove_fn (lf_fleet *f, lf_fleet_fn *fn, lf_effects *fx)
 static void
 shut_down (lf_fleet *f, lf_effects *fx)
 {
+  static const lf_exit_info nothing = { 0 };
   f->shut = true;
   for (lf_env *e = f->all; e; e = e->all_next)
     if (e->state != LF_ENV_GONE)
       {
-        cut_short (f, e, fx);
+        cut_short (f, e, LF_ST_CRASH, &nothing, fx);
         lf_fl_destroy (f, e, LF_END_SHUTDOWN, fx);
       }
 }
 
-/* ---- dispatch -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- dispatch ---------------------------------------------------------------------------------------------------------------- */
 
 void
 lf_fl_deadline (lf_fleet *f, lf_env *e, lf_effects *fx)
@@ -418,7 +430,7 @@ lf_fl_event (lf_fleet *f, const lf_event *ev, lf_effects *fx)
       process_exit (f, ev->env, &ev->exit, fx);
       break;
     case LF_EV_GONE:
-      gone (f, ev->env, fx);
+      gone (f, ev->env, ev, fx);
       break;
     case LF_EV_TICK:
       break;

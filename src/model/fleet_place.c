@@ -12,7 +12,7 @@
 #define RESERVED_RATE "ReservedFunctionInvocationRateLimitExceeded"
 #define RATE "FunctionInvocationRateLimitExceeded"
 
-/* ---- token buckets ------------------------------------------------------------------------------------------------------------ */
+/* ---- token buckets ----------------------------------------------------------------------------------------------------------- */
 
 static int64_t
 product (int64_t a, int64_t b)
@@ -57,9 +57,10 @@ bucket_wait_ms (const lf_bucket *b)
   return us > 1000 ? (us + 999) / 1000 : 1;
 }
 
-/* ---- admission -------------------------------------------------------------------------------------------------------------------- */
+/* ---- admission --------------------------------------------------------------------------------------------------------------- */
 
-/* The request rate that belongs to a function: its own when it has reserved concurrency, else the pool's. fn NULL: only the pool. */
+/* The request rate that belongs to a function: its own when it has reserved concurrency, else the pool's. fn NULL: only the
+   pool. */
 void
 lf_fl_rates_set (lf_fleet *f, lf_fleet_fn *fn, bool fill)
 {
@@ -103,7 +104,7 @@ scaling_bucket (lf_fleet *f, lf_fleet_fn *fn)
   return f->o.profile->scaling_per_function ? &fn->scale : &f->scale;
 }
 
-/* ---- placement -------------------------------------------------------------------------------------------------------------------- */
+/* ---- placement --------------------------------------------------------------------------------------------------------------- */
 
 static void
 inv_reset (lf_inv *inv, lf_fleet_fn *fn, lf_time_us now)

@@ -115,7 +115,7 @@ lf_fl_deadlines_due (const lf_fleet *f, lf_time_us now)
   return due_below (f, 1, now);
 }
 
-/* ---- idle environments of a function ------------------------------------------------------------------------------------------ */
+/* ---- idle environments of a function ----------------------------------------------------------------------------------------- */
 
 static void
 newest_put (lf_fleet_fn *fn, size_t i, lf_env *e)
@@ -192,7 +192,7 @@ lf_fl_idle_pick (const lf_fleet *f, const lf_fleet_fn *fn)
   return fn->idle_first;
 }
 
-/* ---- environments to be frozen -------------------------------------------------------------------------------------------------- */
+/* ---- environments to be frozen ----------------------------------------------------------------------------------------------- */
 
 void
 lf_fl_freeze_queue (lf_fleet *f, lf_env *e, lf_time_us at)

@@ -5,7 +5,7 @@
 
 #define NEVER INT64_MAX
 
-/* ---- buckets ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- buckets ----------------------------------------------------------------------------------------------------------------- */
 
 static void
 bucket_pass (o_bucket *b, lf_time_us now)
@@ -31,7 +31,7 @@ bucket_change (o_bucket *b, int64_t cap, int64_t per, lf_time_us now)
     b->level = (o_wide) cap * b->period_us;
 }
 
-/* ---- what is ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- what is ----------------------------------------------------------------------------------------------------------------- */
 
 int
 oracle_in_flight (const oracle *o, int fn)
@@ -96,7 +96,7 @@ oracle_next (const oracle *o)
   return at == NEVER ? LF_NONE : at;
 }
 
-/* ---- what happens -------------------------------------------------------------------------------------------------------------------- */
+/* ---- what happens ------------------------------------------------------------------------------------------------------------ */
 
 static void
 expect (oracle *o, lf_effect_type type, const o_env *e, int inv, lf_env_end end)
@@ -342,9 +342,21 @@ first_init_is_lost (oracle *o, o_env *e, lf_status why, int64_t us)
 }
 
 static void
+end_timed_out (oracle *o, o_env *e)
+{
+  o_inv *v = &o->inv[e->inv];
+  v->duration_us = o->fn[e->fn].timeout_us;
+  if (v->answered)
+    v->status = LF_ST_TIMEOUT;
+  else
+    answer (o, e,
+        e->again && v->abandoned_us != LF_NONE && v->abandoned_status == LF_ST_INIT_TIMEOUT ? LF_ST_INIT_TIMEOUT : LF_ST_TIMEOUT);
+  finish (o, e);
+}
+
+static void
 process_exit (oracle *o, o_env *e, const lf_exit_info *how)
 {
-  o_inv *v = e->inv >= 0 ? &o->inv[e->inv] : NULL;
   launched (o, e);
   switch (e->doing)
     {
@@ -365,12 +377,7 @@ process_exit (oracle *o, o_env *e, const lf_exit_info *how)
       rest (o, e, true);
       return;
     case O_KILLED:
-      v->duration_us = o->fn[e->fn].timeout_us;
-      if (v->answered)
-        v->status = LF_ST_TIMEOUT;
-      else
-        answer (o, e, e->again && v->abandoned_us != LF_NONE && v->abandoned_status == LF_ST_INIT_TIMEOUT ? LF_ST_INIT_TIMEOUT : LF_ST_TIMEOUT);
-      finish (o, e);
+      end_timed_out (o, e);
       rest (o, e, true);
       return;
     case O_IDLE:
@@ -403,13 +410,17 @@ runtime_next (oracle *o, o_env *e)
 }
 
 static void
-end_invocation (oracle *o, o_env *e)
+end_invocation (oracle *o, o_env *e, lf_status status)
 {
-  if (e->inv >= 0 && o->inv[e->inv].answered)
+  if (e->inv < 0)
+    return;
+  if (e->doing == O_KILLED)
+    end_timed_out (o, e);
+  else if (o->inv[e->inv].answered)
     finish_answered (o, e);
-  else if (e->inv >= 0)
+  else
     {
-      answer (o, e, LF_ST_CRASH);
+      answer (o, e, status);
       finish (o, e);
     }
 }
@@ -417,12 +428,11 @@ end_invocation (oracle *o, o_env *e)
 static void
 launch_failed (oracle *o, o_env *e, lf_status status)
 {
-  if (e->doing != O_LAUNCH && e->doing != O_INIT && e->doing != O_INIT_AGAIN)
+  if (e->doing == O_GONE)
     return;
   if (e->doing == O_LAUNCH)
     o->inv[e->inv].wait_us = o->now - o->inv[e->inv].received;
-  answer (o, e, status == LF_ST_OK ? LF_ST_CRASH : status);
-  finish (o, e);
+  end_invocation (o, e, status == LF_ST_OK ? LF_ST_CRASH : status);
   destroy (o, e, LF_END_START_FAILED);
 }
 
@@ -469,7 +479,7 @@ shut_down (oracle *o)
           last = e;
       if (!last)
         return;
-      end_invocation (o, last);
+      end_invocation (o, last, LF_ST_CRASH);
       destroy (o, last, LF_END_SHUTDOWN);
     }
 }
@@ -506,7 +516,7 @@ oracle_step (oracle *o, lf_event_type type, int fn, int env, int inv, lf_status 
       break;
     case LF_EV_GONE:
       if (e->doing != O_GONE)
-        end_invocation (o, e);
+        end_invocation (o, e, LF_ST_CRASH);
       e->doing = O_FREE;
       break;
     case LF_EV_TICK:
@@ -520,7 +530,7 @@ oracle_step (oracle *o, lf_event_type type, int fn, int env, int inv, lf_status 
     }
 }
 
-/* ---- settings ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- settings ---------------------------------------------------------------------------------------------------------------- */
 
 void
 oracle_init (oracle *o, const lf_fleet_options *options)
@@ -532,7 +542,8 @@ oracle_init (oracle *o, const lf_fleet_options *options)
   o->options = *options;
   o->now = LF_NONE;
   o->rate = (o_bucket) { .cap = per_s, .per = per_s, .period_us = 1000000, .at = LF_NONE };
-  o->scale = (o_bucket) { .cap = p->scaling_burst, .per = p->scaling_step, .period_us = p->scaling_period_ms * 1000, .at = LF_NONE };
+  o->scale = (o_bucket) { .cap = p->scaling_burst, .per = p->scaling_step, .period_us = p->scaling_period_ms * 1000,
+      .at = LF_NONE };
   for (int i = 0; i < ORACLE_FNS; i++)
     o->fn[i].reserved = LF_NONE;
 }

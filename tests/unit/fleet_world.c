@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- an allocator that can fail (the linker sends every call of the archives and the tests here) --------------------------------- */
+/* ---- an allocator that can fail (the linker sends every call of the archives and the tests here) ----------------------------- */
 
 long world_alloc_fails_after = -1;
 void *__real_malloc (size_t n);
@@ -49,7 +49,7 @@ world_seed (void)
   return s ? strtoull (s, NULL, 0) : UINT64_C (20261125);
 }
 
-/* ---- profiles and functions ---------------------------------------------------------------------------------------------------------- */
+/* ---- profiles and functions -------------------------------------------------------------------------------------------------- */
 
 lf_profile
 world_profile_2026 (void)
@@ -122,11 +122,13 @@ world_close (world *w)
   lf_effects_fini (&w->fx);
 }
 
-/* ---- in words ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- in words ---------------------------------------------------------------------------------------------------------------- */
 
 static const char *const effect_names[] = {
-  [LF_FX_START] = "START", [LF_FX_RESTART] = "RESTART", [LF_FX_THAW] = "THAW", [LF_FX_DELIVER] = "DELIVER", [LF_FX_FREEZE] = "FREEZE",
-  [LF_FX_KILL] = "KILL", [LF_FX_DESTROY] = "DESTROY", [LF_FX_ABANDONED] = "ABANDONED", [LF_FX_ANSWER] = "ANSWER", [LF_FX_FINISH] = "FINISH",
+  [LF_FX_START] = "START", [LF_FX_RESTART] = "RESTART", [LF_FX_THAW] = "THAW", [LF_FX_DELIVER] = "DELIVER",
+  [LF_FX_FREEZE] = "FREEZE",
+  [LF_FX_KILL] = "KILL", [LF_FX_DESTROY] = "DESTROY", [LF_FX_ABANDONED] = "ABANDONED", [LF_FX_ANSWER] = "ANSWER",
+  [LF_FX_FINISH] = "FINISH",
 };
 
 static void LF_PRINTF (2, 3)
@@ -206,11 +208,13 @@ event_of (world *w, const char *text, lf_event *ev)
   char verb[32] = "", who[32] = "", more[32] = "";
   sscanf (text, "%31s %31s %31s", verb, who, more);
   static const struct { const char *verb; lf_event_type type; lf_status status; lf_exit_info exit; } verbs[] = {
-    { .verb = "launched", .type = LF_EV_LAUNCHED }, { .verb = "failed", .type = LF_EV_LAUNCH_FAILED }, { .verb = "next", .type = LF_EV_NEXT },
+    { .verb = "launched", .type = LF_EV_LAUNCHED }, { .verb = "failed", .type = LF_EV_LAUNCH_FAILED },
+    { .verb = "next", .type = LF_EV_NEXT },
     { .verb = "ok", .type = LF_EV_RESPONSE }, { .verb = "error", .type = LF_EV_RESPONSE, .status = LF_ST_FUNCTION_ERROR },
     { .verb = "exit", .type = LF_EV_EXIT, .exit = { .exited = true, .code = 1 } },
     { .verb = "oom", .type = LF_EV_EXIT, .exit = { .signal = 9, .oom = true } },
-    { .verb = "noexec", .type = LF_EV_EXIT, .exit = { .exec_failed = true, .exec_errno = 2 } }, { .verb = "gone", .type = LF_EV_GONE },
+    { .verb = "noexec", .type = LF_EV_EXIT, .exit = { .exec_failed = true, .exec_errno = 2 } },
+    { .verb = "gone", .type = LF_EV_GONE },
     { .verb = "tick", .type = LF_EV_TICK }, { .verb = "shutdown", .type = LF_EV_SHUTDOWN },
   };
   *ev = (lf_event) { 0 };
@@ -272,7 +276,8 @@ world_play (world *w, const row *rows, size_t n, const char *file, int line)
       const char *broken = lf_fleet_broken (w->fleet);
       if (broken || strcmp (got, rows[i].effects) != 0)
         {
-          print_error ("%s:%d: row %zu, at %" PRId64 ", %s\n  expected: %s\n  happened: %s\n%s\n", file, line, i + 1, rows[i].at, rows[i].event,
+          print_error ("%s:%d: row %zu, at %" PRId64 ", %s\n  expected: %s\n  happened: %s\n%s\n", file, line, i + 1, rows[i].at,
+              rows[i].event,
                        rows[i].effects, got, broken ? broken : "");
           fail ();
         }

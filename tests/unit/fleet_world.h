@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the tests of the fleet share: profiles made by hand, a fleet that is told what happens in words and says in words what it wants
+ * What the tests of the fleet share: profiles made by hand, a fleet that is told what happens in words and says in words what it
+ * wants
  * done, and an allocator that can be told to fail.
  */
 #ifndef LF_TEST_FLEET_WORLD_H
@@ -42,7 +43,8 @@ void world_init (world *w, lf_profile profile);
 void world_open (world *w);
 void world_close (world *w);
 
-/* One thing that happens at a time, and the effects it must have. Events: "invoke a", "invoke a 1" (function 1), "launched 1", "failed 1",
+/* One thing that happens at a time, and the effects it must have. Events: "invoke a", "invoke a 1" (function 1), "launched 1",
+   "failed 1",
  * "failed 1 out_of_memory", "next 1", "ok 1", "error 1", "exit 1", "oom 1", "noexec 1", "gone 1", "tick", "remove 0", "shutdown".
  * "? a" asks what an invocation has become, "env 1" the same of an environment, "due" when the fleet wants to be woken. */
 typedef struct row

@@ -92,7 +92,8 @@ static void
 errors_are_tried_twice_more (void **state)
 {
   (void) state;
-  static const lf_status bad[] = { LF_ST_FUNCTION_ERROR, LF_ST_TIMEOUT, LF_ST_OUT_OF_MEMORY, LF_ST_CRASH, LF_ST_INIT_ERROR, LF_ST_INIT_TIMEOUT };
+  static const lf_status bad[] = { LF_ST_FUNCTION_ERROR, LF_ST_TIMEOUT, LF_ST_OUT_OF_MEMORY, LF_ST_CRASH, LF_ST_INIT_ERROR,
+      LF_ST_INIT_TIMEOUT };
   for (size_t i = 0; i < LF_ARRAY_LEN (bad); i++)
     {
       queue q;
@@ -269,7 +270,7 @@ without_memory_nothing_changes (void **state)
   queue_close (&q);
 }
 
-/* ---- at random ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- at random --------------------------------------------------------------------------------------------------------------- */
 
 #define EVENTS 300
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- cold and warm -------------------------------------------------------------------------------------------------------------- */
+/* ---- cold and warm ----------------------------------------------------------------------------------------------------------- */
 
 static void
 cold_then_warm (void **state)
@@ -51,7 +51,8 @@ duration_grows_only_into_a_later_millisecond (void **state)
   world_open (&w);
   PLAY (&w,
         { 0, "invoke a", "START:1" }, { 0, "launched 1", "" }, { 0, "next 1", "DELIVER:1a" },
-        { 1001, "ok 1", "ANSWER:a" }, { 2000, "next 1", "FINISH:a" }, { 2000, "? a", "ok cold wait=0 init=0 duration=1001 ended=2000" },
+        { 1001, "ok 1", "ANSWER:a" }, { 2000, "next 1", "FINISH:a" },
+        { 2000, "? a", "ok cold wait=0 init=0 duration=1001 ended=2000" },
         { 10000, "invoke b", "DELIVER:1b" }, { 11001, "ok 1", "ANSWER:b" }, { 12001, "next 1", "FINISH:b" },
         { 12001, "? b", "ok wait=0 duration=2001 ended=12001" },
         { 20000, "invoke c", "DELIVER:1c" }, { 21000, "ok 1", "ANSWER:c" }, { 21000, "next 1", "FINISH:c" },
@@ -67,11 +68,12 @@ what_makes_no_sense_is_ignored (void **state)
   world_init (&w, world_profile_2026 ());
   world_open (&w);
   PLAY (&w,
-        { 0, "invoke a", "START:1" }, { 0, "ok 1", "" }, { 10, "launched 1", "" }, { 20, "ok 1", "" }, { 100, "next 1", "DELIVER:1a" },
-        { 110, "launched 1", "" }, { 115, "failed 1", "" },
+        { 0, "invoke a", "START:1" }, { 0, "ok 1", "" }, { 10, "launched 1", "" }, { 20, "ok 1", "" },
+        { 100, "next 1", "DELIVER:1a" },
+        { 110, "launched 1", "" },
         { 120, "next 1", "DELIVER:1a" }, /* asks again: the same event again */
         { 200, "ok 1", "ANSWER:a" }, { 210, "error 1", "" }, { 210, "? a", "ok cold wait=10 init=90 duration=100" },
-        { 220, "next 1", "FINISH:a" }, { 230, "next 1", "" }, { 240, "ok 1", "" }, { 250, "failed 1", "" }, { 260, "launched 1", "" },
+        { 220, "next 1", "FINISH:a" }, { 230, "next 1", "" }, { 240, "ok 1", "" }, { 260, "launched 1", "" },
         { 260, "env 1", "idle served=1 deadline=300000220" },
         { 100, "tick", "" }, /* time never goes back */
         { 50, "invoke b", "DELIVER:1b" }, { 300, "? b", "ok wait=0" });
@@ -79,7 +81,7 @@ what_makes_no_sense_is_ignored (void **state)
   world_close (&w);
 }
 
-/* ---- init --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- init -------------------------------------------------------------------------------------------------------------------- */
 
 static void
 first_init_fails_then_works (void **state)
@@ -171,7 +173,8 @@ init_again_and_the_timeout (void **state)
         { 4000000, "invoke b", "RESTART:1" }, { 7000000, "tick", "KILL:1" }, { 7000000, "exit 1", "ANSWER:b FINISH:b" },
         { 7000000, "? b", "timeout wait=0 duration=3000000 ended=7000000" },
         /* the first init overran, the second did not, the handler did: that is a timeout of the function */
-        { 8000000, "invoke c", "RESTART:1" }, { 8000100, "next 1", "DELIVER:1c" }, { 8000100, "invoke d", "START:2" }, { 8000100, "launched 2", "" },
+        { 8000000, "invoke c", "RESTART:1" }, { 8000100, "next 1", "DELIVER:1c" }, { 8000100, "invoke d", "START:2" },
+        { 8000100, "launched 2", "" },
         { 11000000, "tick", "KILL:1" }, { 11000000, "exit 1", "ANSWER:c FINISH:c" },
         { 18000100, "tick", "KILL:2" }, { 18000100, "exit 2", "ABANDONED:2 RESTART:2" }, { 19000100, "next 2", "DELIVER:2d" },
         { 21000100, "tick", "KILL:2" }, { 21000100, "exit 2", "ANSWER:d FINISH:d" },
@@ -188,7 +191,8 @@ no_sandbox_can_be_made (void **state)
   world_open (&w);
   PLAY (&w,
         { 0, "invoke a", "START:1" }, { 700, "failed 1", "ANSWER:a FINISH:a DESTROY:1:start_failed" },
-        { 700, "? a", "crash cold wait=700 ended=700" }, { 700, "env 1", "gone served=1" }, { 800, "exit 1", "" }, { 800, "next 1", "" },
+        { 700, "? a", "crash cold wait=700 ended=700" }, { 700, "env 1", "gone served=1" }, { 800, "exit 1", "" },
+        { 800, "next 1", "" },
         { 900, "gone 1", "" },
         { 1000, "invoke b", "START:2" }, { 1100, "failed 2 out_of_memory", "ANSWER:b FINISH:b DESTROY:2:start_failed" },
         { 1100, "? b", "out_of_memory cold wait=100 ended=1100" },
@@ -202,7 +206,33 @@ no_sandbox_can_be_made (void **state)
   world_close (&w);
 }
 
-/* ---- crashes and timeouts --------------------------------------------------------------------------------------------------------------- */
+static void
+a_sandbox_is_lost (void **state)
+{
+  (void) state;
+  world w;
+  world_init (&w, world_profile_2026 ());
+  world_open (&w);
+  PLAY (&w,
+        { 0, "invoke a", "START:1" }, { 0, "next 1", "DELIVER:1a" },
+        { 500, "failed 1", "ANSWER:a FINISH:a DESTROY:1:start_failed" },
+        { 500, "? a", "crash cold wait=0 init=0 duration=500 ended=500" }, { 500, "gone 1", "" },
+        { 1000, "invoke b", "START:2" }, { 1000, "next 2", "DELIVER:2b" }, { 1500, "ok 2", "ANSWER:b" },
+        { 1600, "failed 2", "FINISH:b DESTROY:2:start_failed" }, { 1600, "? b", "ok cold wait=0 init=0 duration=500 ended=1600" },
+        { 2000, "invoke c", "START:3" }, { 2000, "next 3", "DELIVER:3c" }, { 2000, "ok 3", "ANSWER:c" },
+        { 2000, "next 3", "FINISH:c" },
+        { 2500, "failed 3", "DESTROY:3:start_failed" }, { 2600, "failed 3", "" },
+        /* while it is killed for a timeout: that stays the reason */
+        { 3000, "invoke d", "START:4" }, { 3000, "next 4", "DELIVER:4d" },
+        { 3003000, "failed 4", "KILL:4 ANSWER:d FINISH:d DESTROY:4:start_failed" },
+        { 3003000, "? d", "timeout cold wait=0 init=0 duration=3000000 ended=3003000" },
+        { 4000000, "invoke e", "START:5" }, { 4000000, "launched 5", "" }, { 14000000, "tick", "KILL:5" },
+        { 14000000, "failed 5", "ANSWER:e FINISH:e DESTROY:5:start_failed" },
+        { 14000000, "? e", "crash cold wait=0 ended=14000000" });
+  world_close (&w);
+}
+
+/* ---- crashes and timeouts ---------------------------------------------------------------------------------------------------- */
 
 static void
 a_crash_keeps_the_environment (void **state)
@@ -221,8 +251,10 @@ a_crash_keeps_the_environment (void **state)
         { 10000, "invoke c", "RESTART:1" }, { 10500, "next 1", "DELIVER:1c" }, { 11000, "ok 1", "ANSWER:c" },
         { 13000, "exit 1", "FINISH:c" }, { 13000, "? c", "ok wait=0 duration=3000 ended=13000 exit=1/0" },
         { 13000, "env 1", "idle needs_init served=3 deadline=300013000" }, { 13000, "exit 1", "" },
-        { 14000, "invoke d", "RESTART:1" }, { 14500, "next 1", "DELIVER:1d" }, { 15000, "ok 1", "ANSWER:d" }, { 15000, "next 1", "FINISH:d" },
-        { 16000, "exit 1", "" }, { 16000, "env 1", "idle needs_init served=4 deadline=300015000" }, { 17000, "invoke e", "RESTART:1" });
+        { 14000, "invoke d", "RESTART:1" }, { 14500, "next 1", "DELIVER:1d" }, { 15000, "ok 1", "ANSWER:d" },
+        { 15000, "next 1", "FINISH:d" },
+        { 16000, "exit 1", "" }, { 16000, "env 1", "idle needs_init served=4 deadline=300015000" },
+        { 17000, "invoke e", "RESTART:1" });
   assert_int_equal (w.inv[1].begun, 9000);
   world_close (&w);
 }
@@ -251,11 +283,11 @@ the_function_times_out (void **state)
   world_close (&w);
 }
 
-/* ---- idle ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- idle -------------------------------------------------------------------------------------------------------------------- */
 
 #define THREE_WARM \
-  { 0, "invoke a", "START:1" }, { 0, "invoke b", "START:2" }, { 0, "invoke c", "START:3" }, { 0, "launched 1", "" }, { 0, "launched 2", "" }, \
-      { 0, "launched 3", "" }, { 0, "next 1", "DELIVER:1a" }, { 0, "next 2", "DELIVER:2b" }, { 0, "next 3", "DELIVER:3c" }, \
+  { 0, "invoke a", "START:1" }, { 0, "invoke b", "START:2" }, { 0, "invoke c", "START:3" }, { 0, "launched 1", "" }, \
+      { 0, "launched 2", "" }, { 0, "launched 3", "" }, { 0, "next 1", "DELIVER:1a" }, { 0, "next 2", "DELIVER:2b" }, { 0, "next 3", "DELIVER:3c" }, \
       { 100, "ok 2", "ANSWER:b" }, { 100, "next 2", "FINISH:b" }, { 200, "ok 3", "ANSWER:c" }, { 200, "next 3", "FINISH:c" }, \
       { 300, "ok 1", "ANSWER:a" }, { 300, "next 1", "FINISH:a" }
 
@@ -338,11 +370,14 @@ a_life_has_an_end (void **state)
   w.config[0].life_ms = 400000;
   world_open (&w);
   PLAY (&w,
-        { 0, "invoke a", "START:1" }, { 0, "launched 1", "" }, { 0, "next 1", "DELIVER:1a" }, { 100, "ok 1", "ANSWER:a" }, { 100, "next 1", "FINISH:a" },
+        { 0, "invoke a", "START:1" }, { 0, "launched 1", "" }, { 0, "next 1", "DELIVER:1a" }, { 100, "ok 1", "ANSWER:a" },
+        { 100, "next 1", "FINISH:a" },
         { 200000000, "invoke b", "DELIVER:1b" }, { 200000000, "ok 1", "ANSWER:b" }, { 200000000, "next 1", "FINISH:b" },
-        { 200000000, "env 1", "idle served=2 deadline=400000000" }, { 399999999, "invoke c", "DELIVER:1c" }, { 401000000, "ok 1", "ANSWER:c" },
+        { 200000000, "env 1", "idle served=2 deadline=400000000" }, { 399999999, "invoke c", "DELIVER:1c" },
+        { 401000000, "ok 1", "ANSWER:c" },
         { 401000000, "next 1", "FINISH:c DESTROY:1:life" }, /* at work when its time came */
-        { 500000000, "invoke d", "START:2" }, { 500000000, "next 2", "DELIVER:2d" }, { 500000000, "ok 2", "ANSWER:d" }, { 500000000, "next 2", "FINISH:d" },
+        { 500000000, "invoke d", "START:2" }, { 500000000, "next 2", "DELIVER:2d" }, { 500000000, "ok 2", "ANSWER:d" },
+        { 500000000, "next 2", "FINISH:d" },
         { 700000000, "invoke e", "DELIVER:2e" }, { 700000000, "ok 2", "ANSWER:e" }, { 700000000, "next 2", "FINISH:e" },
         { 900000000, "invoke f", "DESTROY:2:life START:3" });
   world_close (&w);
@@ -369,7 +404,8 @@ frozen_between_invocations (void **state)
   w.options.freeze_delay_us = 0;
   world_open (&w);
   PLAY (&w,
-        { 0, "invoke a", "START:1" }, { 0, "next 1", "DELIVER:1a" }, { 0, "ok 1", "ANSWER:a" }, { 10, "next 1", "FINISH:a FREEZE:1" },
+        { 0, "invoke a", "START:1" }, { 0, "next 1", "DELIVER:1a" }, { 0, "ok 1", "ANSWER:a" },
+        { 10, "next 1", "FINISH:a FREEZE:1" },
         { 10, "invoke b", "THAW:1 DELIVER:1b" });
   world_close (&w);
 }
@@ -402,14 +438,15 @@ one_invocation_for_one_environment (void **state)
   w.config[0].single_use = true;
   world_open (&w);
   PLAY (&w,
-        { 0, "invoke a", "START:1" }, { 0, "next 1", "DELIVER:1a" }, { 10, "ok 1", "ANSWER:a" }, { 20, "next 1", "FINISH:a DESTROY:1:single_use" },
+        { 0, "invoke a", "START:1" }, { 0, "next 1", "DELIVER:1a" }, { 10, "ok 1", "ANSWER:a" },
+        { 20, "next 1", "FINISH:a DESTROY:1:single_use" },
         { 30, "invoke b", "START:2" }, { 40, "next 2", "DELIVER:2b" }, { 50, "exit 2", "ANSWER:b FINISH:b DESTROY:2:single_use" },
         { 60, "invoke c", "START:3" }, { 60, "launched 3", "" }, { 70, "exit 3", "ABANDONED:3 RESTART:3" },
         { 3000070, "tick", "KILL:3" }, { 3000080, "exit 3", "ANSWER:c FINISH:c DESTROY:3:single_use" });
   world_close (&w);
 }
 
-/* ---- the end ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------------------------------------------- */
 
 static void
 a_function_is_removed (void **state)
@@ -424,7 +461,8 @@ a_function_is_removed (void **state)
   assert_false (lf_fleet_forget (w.fleet, w.fn[0]));
   PLAY (&w,
         { 500, "remove 0", "DESTROY:3:removed DESTROY:2:removed" }, { 500, "remove 0", "" },
-        { 500, "invoke f", "ANSWER:f FINISH:f" }, { 500, "? f", "rejected ended=500" }, { 500, "gone 3", "" }, { 500, "gone 2", "" });
+        { 500, "invoke f", "ANSWER:f FINISH:f" }, { 500, "? f", "rejected ended=500" }, { 500, "gone 3", "" },
+        { 500, "gone 2", "" });
   assert_int_equal (lf_fleet_unreserved (w.fleet), 1000);
   assert_false (lf_fleet_forget (w.fleet, w.fn[0]));
   PLAY (&w, { 600, "ok 1", "ANSWER:d" }, { 600, "next 1", "FINISH:d DESTROY:1:removed" });
@@ -443,8 +481,11 @@ everything_is_shut_down (void **state)
   world_init (&w, world_profile_2026 ());
   world_open (&w);
   PLAY (&w, THREE_WARM,
-        { 400, "invoke d", "DELIVER:1d" }, { 400, "invoke e", "DELIVER:3e" }, { 450, "ok 3", "ANSWER:e" }, { 450, "invoke f 1", "START:4" },
-        { 1450, "shutdown", "ANSWER:f FINISH:f DESTROY:4:shutdown FINISH:e DESTROY:3:shutdown DESTROY:2:shutdown ANSWER:d FINISH:d DESTROY:1:shutdown" },
+        { 400, "invoke d", "DELIVER:1d" }, { 400, "invoke e", "DELIVER:3e" }, { 450, "ok 3", "ANSWER:e" },
+        { 450, "invoke f 1", "START:4" },
+        { 1450, "shutdown",
+        "ANSWER:f FINISH:f DESTROY:4:shutdown FINISH:e DESTROY:3:shutdown DESTROY:2:shutdown "
+          "ANSWER:d FINISH:d DESTROY:1:shutdown" },
         { 1450, "? d", "crash wait=0 duration=1050 ended=1450" }, { 1450, "? e", "ok wait=0 duration=1050 ended=1450" },
         { 1450, "? f", "crash cold ended=1450" }, { 1460, "shutdown", "" }, { 1470, "next 1", "" },
         { 1480, "invoke g", "ANSWER:g FINISH:g" }, { 1480, "? g", "rejected ended=1480" },
@@ -461,12 +502,13 @@ a_sandbox_vanishes (void **state)
   w.options.freeze_delay_us = 1000;
   world_open (&w);
   PLAY (&w, THREE_WARM,
-        { 400, "invoke d", "DELIVER:1d" }, { 500, "gone 1", "ANSWER:d FINISH:d" }, { 500, "? d", "crash wait=0 duration=100 ended=500" },
+        { 400, "invoke d", "DELIVER:1d" }, { 500, "gone 1", "ANSWER:d FINISH:d" },
+        { 500, "? d", "crash wait=0 duration=100 ended=500" },
         { 600, "gone 3", "" }, { 600, "invoke e", "DELIVER:2e" }, { 600, "invoke f", "START:4" });
   world_close (&w);
 }
 
-/* ---- who gets in --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- who gets in ------------------------------------------------------------------------------------------------------------- */
 
 static void
 concurrency_is_limited (void **state)
@@ -482,10 +524,13 @@ concurrency_is_limited (void **state)
         { 0, "invoke a", "START:1" }, { 0, "invoke b", "START:2" },
         { 0, "invoke c", "ANSWER:c FINISH:c" }, { 0, "? c", "throttled ended=0 ConcurrentInvocationLimitExceeded" },
         { 0, "invoke d 1", "START:3" }, { 0, "invoke e 1", "START:4" },
-        { 0, "invoke f 1", "ANSWER:f FINISH:f" }, { 0, "? f", "throttled ended=0 ReservedFunctionConcurrentInvocationLimitExceeded" },
-        { 0, "invoke g 2", "ANSWER:g FINISH:g" }, { 0, "? g", "throttled ended=0 ReservedFunctionConcurrentInvocationLimitExceeded" },
+        { 0, "invoke f 1", "ANSWER:f FINISH:f" },
+        { 0, "? f", "throttled ended=0 ReservedFunctionConcurrentInvocationLimitExceeded" },
+        { 0, "invoke g 2", "ANSWER:g FINISH:g" },
+        { 0, "? g", "throttled ended=0 ReservedFunctionConcurrentInvocationLimitExceeded" },
         { 0, "next 1", "DELIVER:1a" }, { 0, "ok 1", "ANSWER:a" }, /* answered is not finished */
-        { 0, "invoke h", "ANSWER:h FINISH:h" }, { 0, "next 1", "FINISH:a" }, { 0, "invoke i", "DELIVER:1i" }, { 0, "invoke j", "ANSWER:j FINISH:j" });
+        { 0, "invoke h", "ANSWER:h FINISH:h" }, { 0, "next 1", "FINISH:a" }, { 0, "invoke i", "DELIVER:1i" },
+        { 0, "invoke j", "ANSWER:j FINISH:j" });
   assert_int_equal (lf_fleet_in_flight (w.fleet, NULL), 4);
   assert_int_equal (lf_fleet_in_flight (w.fleet, w.fn[1]), 2);
   world_close (&w);
@@ -501,7 +546,8 @@ reserving_leaves_the_others_a_minimum (void **state)
   world_open (&w);
   assert_int_equal (lf_fleet_set_reserved (w.fleet, w.fn[0], 901, &err), -1);
   assert_int_equal (err.exit, LF_EXIT_USAGE);
-  assert_string_equal (err.why, "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its "
+  assert_string_equal (err.why,
+      "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its "
                                 "minimum value of [100].");
   assert_int_equal (lf_fleet_reserved (w.fn[0]), LF_NONE);
   assert_int_equal (lf_fleet_set_reserved (w.fleet, w.fn[0], 900, &err), 0);
@@ -537,7 +583,8 @@ reservations_change_at_work (void **state)
   world_open (&w);
   PLAY (&w, { 0, "invoke a", "START:1" }, { 0, "invoke b", "START:2" }, { 0, "invoke c", "START:3" });
   assert_int_equal (lf_fleet_set_reserved (w.fleet, w.fn[0], 2, &err), 0);
-  PLAY (&w, { 0, "invoke d", "ANSWER:d FINISH:d" }, { 0, "? d", "throttled ended=0 ReservedFunctionConcurrentInvocationLimitExceeded" },
+  PLAY (&w, { 0, "invoke d", "ANSWER:d FINISH:d" }, { 0, "? d",
+      "throttled ended=0 ReservedFunctionConcurrentInvocationLimitExceeded" },
         { 0, "invoke e 1", "START:4" }, /* the pool has two, but the account only one left */
         { 0, "invoke f 1", "ANSWER:f FINISH:f" }, { 0, "? f", "throttled ended=0 ConcurrentInvocationLimitExceeded" },
         { 0, "next 1", "DELIVER:1a" }, { 0, "ok 1", "ANSWER:a" }, { 0, "next 1", "FINISH:a" }, { 0, "invoke g 1", "START:5" });
@@ -560,11 +607,14 @@ requests_a_second_are_limited (void **state)
     PLAY (&w, { 0, "invoke a", "DELIVER:1a" }, { 0, "ok 1", "ANSWER:a" }, { 0, "next 1", "FINISH:a" });
   PLAY (&w, /* ten at once, then one every 100 ms */
         { 0, "invoke b", "ANSWER:b FINISH:b" }, { 0, "? b", "throttled ended=0 FunctionInvocationRateLimitExceeded retry=100" },
-        { 99999, "invoke b", "ANSWER:b FINISH:b" }, { 99999, "? b", "throttled ended=99999 FunctionInvocationRateLimitExceeded retry=1" },
+        { 99999, "invoke b", "ANSWER:b FINISH:b" },
+        { 99999, "? b", "throttled ended=99999 FunctionInvocationRateLimitExceeded retry=1" },
         { 100000, "invoke c", "DELIVER:1c" }, { 100000, "invoke d", "ANSWER:d FINISH:d" },
-        { 100000, "? d", "throttled ended=100000 ConcurrentInvocationLimitExceeded" }, { 100000, "ok 1", "ANSWER:c" }, { 100000, "next 1", "FINISH:c" },
+        { 100000, "? d", "throttled ended=100000 ConcurrentInvocationLimitExceeded" }, { 100000, "ok 1", "ANSWER:c" },
+        { 100000, "next 1", "FINISH:c" },
         { 250000, "invoke c", "DELIVER:1c" }, { 250000, "ok 1", "ANSWER:c" }, { 250000, "next 1", "FINISH:c" },
-        { 250000, "invoke d", "ANSWER:d FINISH:d" }, { 250000, "? d", "throttled ended=250000 FunctionInvocationRateLimitExceeded retry=50" },
+        { 250000, "invoke d", "ANSWER:d FINISH:d" },
+        { 250000, "? d", "throttled ended=250000 FunctionInvocationRateLimitExceeded retry=50" },
         { 300000, "invoke c", "DELIVER:1c" });
   world_close (&w);
   world_init (&w, world_profile_2026 ());
@@ -684,6 +734,7 @@ main (void)
     cmocka_unit_test (init_overruns_its_ten_seconds),
     cmocka_unit_test (init_again_and_the_timeout),
     cmocka_unit_test (no_sandbox_can_be_made),
+    cmocka_unit_test (a_sandbox_is_lost),
     cmocka_unit_test (a_crash_keeps_the_environment),
     cmocka_unit_test (the_function_times_out),
     cmocka_unit_test (most_recently_used_first),

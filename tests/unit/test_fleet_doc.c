@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * docs/life-cycle.md is true: every row of its table of transitions is tried, every pair that it leaves out does nothing, and no name of
+ * docs/life-cycle.md is true: every row of its table of transitions is tried, every pair that it leaves out does nothing, and no
+ * name of
  * the door is missing from it.
  */
 #include "fleet_world.h"
@@ -52,7 +53,7 @@ no_name_is_missing (void **state)
   free (doc);
 }
 
-/* ---- transitions ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- transitions ------------------------------------------------------------------------------------------------------------- */
 
 /* How to come into each state. Times are small, so that nothing is due; the freeze delay is 1 ms. */
 #define DELIVERED { 0, "invoke a" }, { 0, "launched 1" }, { 0, "next 1" }
@@ -75,7 +76,8 @@ static const struct { const char *name; struct { lf_time_us at; const char *even
 };
 
 static const struct { const char *name, *event; } events[] = {
-  { "LF_EV_INVOKE", "invoke b" }, { "LF_EV_LAUNCHED", "launched 1" }, { "LF_EV_LAUNCH_FAILED", "failed 1" }, { "LF_EV_NEXT", "next 1" },
+  { "LF_EV_INVOKE", "invoke b" }, { "LF_EV_LAUNCHED", "launched 1" }, { "LF_EV_LAUNCH_FAILED", "failed 1" },
+  { "LF_EV_NEXT", "next 1" },
   { "LF_EV_RESPONSE", "ok 1" }, { "LF_EV_EXIT", "exit 1" }, { "LF_EV_GONE", "gone 1" }, { "LF_EV_TICK deadline", "tick" },
   { "LF_EV_TICK freeze delay", "tick" }, { "LF_EV_REMOVE_FN", "remove 0" }, { "LF_EV_SHUTDOWN", "shutdown" },
 };
@@ -107,7 +109,8 @@ state_of (const lf_env *e)
 static void
 as_written (const lf_effects *fx, char *out, size_t size)
 {
-  static const char *const names[] = { "START", "RESTART", "THAW", "DELIVER", "FREEZE", "KILL", "DESTROY", "ABANDONED", "ANSWER", "FINISH" };
+  static const char *const names[] = { "START", "RESTART", "THAW", "DELIVER", "FREEZE", "KILL", "DESTROY", "ABANDONED", "ANSWER",
+      "FINISH" };
   static const char *const ends[] = { "KEEPALIVE", "LIFE", "SINGLE_USE", "SHUTDOWN", "START_FAILED", "REMOVED" };
   out[0] = '\0';
   for (size_t i = 0; i < fx->n; i++)
@@ -192,7 +195,8 @@ try_pair (const char *doc, size_t s, size_t e, size_t *rows)
     then = state_of (w.env[2]);
   const char *want = written ? l.cell[2] : "", *want_then = written ? l.cell[3] : states[s].name;
   if (strcmp (effects, want) != 0 || strcmp (then, want_then) != 0)
-    fail_msg ("%s, %s: docs/life-cycle.md says \"%s\", then %s; it is \"%s\", then %s", states[s].name, events[e].name, want, want_then, effects, then);
+    fail_msg ("%s, %s: docs/life-cycle.md says \"%s\", then %s; it is \"%s\", then %s", states[s].name, events[e].name, want,
+        want_then, effects, then);
   *rows += written && (none || idle || e != 0);
   world_close (&w);
 }

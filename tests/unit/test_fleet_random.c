@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Millions of random steps. After each the fleet's invariants are asserted and its effects and results compared, one by one, with those
+ * Millions of random steps. After each the fleet's invariants are asserted and its effects and results compared, one by one,
+ * with those
  * of the oracle; now and then memory runs out in the middle, and then nothing may have changed. LF_SEED repeats a run.
  */
 #include "fleet_oracle.h"
@@ -67,7 +68,7 @@ wrong (const chaos *c, const char *what)
     } \
   while (0)
 
-/* ---- a fleet with random settings ------------------------------------------------------------------------------------------------- */
+/* ---- a fleet with random settings -------------------------------------------------------------------------------------------- */
 
 static void
 random_function (chaos *c, int i, bool reserve)
@@ -113,7 +114,7 @@ chaos_open (chaos *c)
   c->now = 0;
 }
 
-/* ---- comparing ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- comparing --------------------------------------------------------------------------------------------------------------- */
 
 static void
 compare_results (chaos *c, const lf_inv *got, const o_inv *want)
@@ -182,7 +183,7 @@ compare (chaos *c)
     wrong (c, broken);
 }
 
-/* ---- no memory ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- no memory --------------------------------------------------------------------------------------------------------------- */
 
 typedef struct snapshot { size_t n; uint64_t hash; } snapshot;
 
@@ -229,7 +230,7 @@ step_without_memory (chaos *c, const lf_event *ev, lf_time_us now)
   return true;
 }
 
-/* ---- one random step -------------------------------------------------------------------------------------------------------------------- */
+/* ---- one random step --------------------------------------------------------------------------------------------------------- */
 
 static void
 do_step (chaos *c, lf_event *ev, int fn, int env, int inv)
@@ -430,11 +431,12 @@ as_the_oracle_says (void **state)
   for (size_t i = 0; i < LF_ST_COUNT; i++)
     assert_true (c.statuses[i] > 20);
   assert_true (c.failures > 100 && c.again > 100);
-  print_message ("%" PRIu64 " steps, %" PRIu64 " of %" PRIu64 " invocations cold, %" PRIu64 " steps without memory\n", c.steps, c.effects[LF_FX_START],
+  print_message ("%" PRIu64 " steps, %" PRIu64 " of %" PRIu64 " invocations cold, %" PRIu64 " steps without memory\n", c.steps,
+      c.effects[LF_FX_START],
                  c.effects[LF_FX_FINISH], c.failures);
 }
 
-/* ---- making a fleet without memory --------------------------------------------------------------------------------------------------------- */
+/* ---- making a fleet without memory ------------------------------------------------------------------------------------------- */
 
 static void
 no_memory_for_a_fleet (void **state)
@@ -458,7 +460,7 @@ no_memory_for_a_fleet (void **state)
   lf_fleet_free (f);
 }
 
-/* ---- cost ------------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- cost -------------------------------------------------------------------------------------------------------------------- */
 
 static void
 step (lf_fleet *f, lf_fleet_fn *fn, lf_env *e, lf_inv *inv, lf_event_type type, lf_time_us now, lf_effects *fx)
@@ -523,7 +525,8 @@ idle_environments_cost_nothing (void **state)
   for (lf_pick pick = LF_PICK_MRU; pick <= LF_PICK_LRU; pick++)
     {
       double few = warm_seconds (pick, 10), many = warm_seconds (pick, 10000);
-      print_message ("pick %d: %.0f ns for a warm invocation beside 10 idle environments, %.0f ns beside 10,000\n", (int) pick, few / 4e3 * 1e9,
+      print_message ("pick %d: %.0f ns for a warm invocation beside 10 idle environments, %.0f ns beside 10,000\n", (int) pick,
+          few / 4e3 * 1e9,
                      many / 4e3 * 1e9);
       assert_true (many < few * 25); /* a thousand times as many; the rest is for caches and the logarithm */
     }
