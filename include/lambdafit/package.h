@@ -35,4 +35,63 @@ int lf_package_detect (const lf_package *p, lf_function *f, char note[256], lf_e
  * before init; this gives the sentence for the verdict. */
 int lf_package_check_handler (const lf_package *p, const lf_function *f, lf_error *err);
 
+/* ---- what takes the space --------------------------------------------------------------------------------------------------------- */
+
+typedef enum
+{
+  LF_SPACE_PACKAGE, LF_SPACE_TESTS, LF_SPACE_CACHE, LF_SPACE_HEADERS, LF_SPACE_DEBUG, LF_SPACE_CUDA, LF_SPACE_ARCHIVE, LF_SPACE_DUPLICATE,
+  LF_SPACE_OTHER, LF_SPACE_KINDS
+} lf_space_kind;
+const char *lf_space_kind_name (lf_space_kind k); /* "package", "tests", ... */
+
+/* The entries part the bytes among them: each byte is in exactly one. */
+typedef struct lf_space_entry
+{
+  const char *path;      /* in its target; "." for files at the top */
+  const char *name, *version; /* version may be NULL */
+  const char *hint;      /* what to do about it; may be NULL */
+  lf_space_kind kind;
+  int target;
+  int64_t bytes, files;
+} lf_space_entry;
+typedef struct lf_space_folder { const char *path; int64_t bytes, files; int depth, target; size_t parent; bool is_file; } lf_space_folder; /* preorder; depth 0: a target */
+typedef struct lf_space
+{
+  lf_space_entry *entries;  /* largest first */
+  size_t n;
+  lf_space_folder *folders; /* folders, and files of some size */
+  size_t folders_n;
+  int64_t unzipped_bytes, files;
+  int64_t zipped_bytes;     /* of all targets; LF_NONE when one of them is a folder */
+  int64_t largest_zip;      /* the largest zip among them, LF_NONE without one */
+  struct lf_space_impl *impl;
+} lf_space;
+/* Folders and zips, none of which is unpacked. The size limit is not applied. */
+int lf_space_measure (const lf_strv *targets, lf_arch arch, lf_space *out, lf_error *err);
+void lf_space_fini (lf_space *s);
+/* A self-contained page with a treemap and the entries; `allowed` is the limit it is compared with. 0 or -1 (no memory). */
+int lf_space_html (const lf_space *s, int64_t allowed, lf_buf *out);
+
+/* ---- will it load? ------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct lf_check_options
+{
+  const char *runtime;   /* NULL: from its compiled modules and folders */
+  lf_arch arch;
+} lf_check_options;
+typedef struct lf_problem { const char *rule; char *path, *message, *fix; } lf_problem;
+typedef struct lf_problems
+{
+  lf_problem *v;
+  size_t n;
+  char runtime[32];      /* what it was checked for; "" when nothing says */
+  lf_arch arch;
+  bool is_function;      /* has a handler at its top, so it was judged as a function's package and not as a layer */
+} lf_problems;
+/* A folder or a zip (unpacked into the cache) against every rule. -1 only when it cannot be looked at. */
+int lf_package_check (const char *target, const lf_check_options *o, lf_problems *out, lf_error *err);
+void lf_problems_fini (lf_problems *p);
+typedef struct lf_check_rule { const char *id, *what, *fix; } lf_check_rule;
+size_t lf_check_rules (const lf_check_rule **out); /* the table, for help and documentation */
+
 #endif

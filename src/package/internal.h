@@ -60,6 +60,7 @@ typedef struct lf_zip_entry
   char *target;           /* a link's, once read */
   uint64_t index;         /* in the archive's directory */
   uint64_t size, packed, offset;
+  uint32_t crc;
   int64_t mtime_s;
   mode_t mode;            /* permission bits only */
   uint16_t raw_n;
@@ -116,5 +117,42 @@ int64_t lf_pkg_cache_shrink (const char *kind, int64_t max_bytes);
 /* sha256 of a file, remembered by path, inode, size and times. */
 int lf_pkg_file_sha (int fd, const char *path, char hex[65], lf_error *err);
 void lf_pkg_hex_to_base64 (const char *hex, char out[45]);
+
+/* ---- a table from strings to numbers ----------------------------------------------------------------------------------------------- */
+
+typedef struct lf_pkg_map { struct lf_pkg_slot *v; size_t n, cap; } lf_pkg_map;
+/* Keys are borrowed. Both return where the value is kept (valid until the next add); add makes it -1 when the key is new, NULL: no memory. */
+int64_t *lf_pkg_map_add (lf_pkg_map *m, const char *key, size_t n);
+int64_t *lf_pkg_map_get (const lf_pkg_map *m, const char *key, size_t n);
+void lf_pkg_map_fini (lf_pkg_map *m);
+
+/* ---- files of a folder or a zip, looked at without unpacking ------------------------------------------------------------------------ */
+
+typedef struct lf_pkg_file
+{
+  const char *path;
+  int64_t size, mtime_s;
+  mode_t mode;         /* with the kind */
+  uint32_t crc;        /* of a zip's files */
+  uint64_t index;      /* in the zip */
+} lf_pkg_file;
+typedef struct lf_pkg_source
+{
+  char *path;
+  bool is_zip;
+  int fd;              /* the zip, or the folder */
+  int64_t zip_bytes;   /* LF_NONE for a folder */
+  lf_pkg_file *v;      /* sorted, folders before what is in them */
+  size_t n;
+  int64_t bytes, files;
+  lf_pkg_tree tree;
+  lf_zip zip;
+  struct zip *handle;
+} lf_pkg_source;
+int lf_pkg_source_open (const char *path, lf_pkg_source *s, lf_error *err);
+void lf_pkg_source_fini (lf_pkg_source *s);
+/* A file's first max bytes, appended. */
+int lf_pkg_source_read (lf_pkg_source *s, const lf_pkg_file *f, size_t max, lf_buf *out, lf_error *err);
+lf_pkg_file *lf_pkg_source_find (const lf_pkg_source *s, const char *path);
 
 #endif

@@ -286,8 +286,7 @@ read_record (lf_zip *z, const unsigned char *c, size_t left, uint64_t index, siz
   const char *name = (const char *) c + CEN_LEN;
   uint16_t flags = u16 (c + 8);
   lf_zip_entry e = { .index = index, .method = u16 (c + 10), .packed = u32 (c + 20), .size = u32 (c + 24), .offset = u32 (c + 42),
-                     
-                     .raw_n = (uint16_t) name_n, .mtime_s = dos_time (u16 (c + 14), u16 (c + 12)) };
+                     .crc = u32 (c + 16), .raw_n = (uint16_t) name_n, .mtime_s = dos_time (u16 (c + 14), u16 (c + 12)) };
   if (read_extra (c + CEN_LEN + name_n, extra_n, &e, e.size == 0xffffffff, e.packed == 0xffffffff, e.offset == 0xffffffff) != 0)
     return BROKEN (z, err, "the extra fields of entry %llu are damaged", (unsigned long long) index);
   if (clean_name (z, name, name_n, &e.name, err) != 0)
