@@ -8,3 +8,4 @@ include tests/unit/package.mk
 include tests/unit/store.mk
 include tests/unit/http.mk
 include tests/unit/sandbox.mk
+include tests/fuzz/local.mk

@@ -54,6 +54,7 @@ lf_http_server *lf_http_server_new (const lf_http_server_options *o, lf_error *e
 /* port 0: any. The bound port is *port afterwards. "address in use" is an error that says so. */
 int lf_http_listen (lf_http_server *s, const char *host, int *port, lf_error *err);
 int lf_http_listen_fd (lf_http_server *s, int fd, lf_error *err); /* takes ownership of a listening socket (on success) */
+int lf_http_adopt_fd (lf_http_server *s, int fd, lf_error *err);  /* serves one connected socket; takes ownership (on success) */
 /* Stops listening and closes every connection; frees itself when libuv has closed the handles. No callbacks afterwards. */
 void lf_http_server_close (lf_http_server *s);
 size_t lf_http_server_conns (const lf_http_server *s);

@@ -351,21 +351,20 @@ lf_http_conn_wake (lf_http_conn *c)
 
 /* ---- accepting, timers --------------------------------------------------------------------------------------------------------------- */
 
-int
-lf_http_conn_accept (lf_http_server *s)
+lf_http_conn *
+lf_http_conn_new (lf_http_server *s)
 {
   lf_http_conn *c = calloc (1, sizeof *c);
   if (!c)
-    return -1;
+    return NULL;
   c->server = s;
   c->tcp.data = c;
   chain_init (&c->all);
   chain_init (&c->wake);
-  int rc = uv_tcp_init (s->o.loop, &c->tcp);
-  if (rc < 0)
+  if (uv_tcp_init (s->o.loop, &c->tcp) < 0)
     {
       free (c);
-      return -1;
+      return NULL;
     }
   s->handles++;
   s->conns_n++;
@@ -375,15 +374,33 @@ lf_http_conn_accept (lf_http_server *s)
   lf_buf_init (&c->pending, PENDING_MAX + READ_BYTES);
   lf_http_message_reset (c);
   c->since_ms = now_ms (c);
-  if (uv_accept ((uv_stream_t *) &s->listener, (uv_stream_t *) &c->tcp) < 0 || (s->o.conns_max && s->conns_n > s->o.conns_max)
-      || uv_read_start ((uv_stream_t *) &c->tcp, on_alloc, on_read) < 0)
+  return c;
+}
+
+void
+lf_http_conn_start (lf_http_conn *c)
+{
+  lf_http_server *s = c->server;
+  if ((s->o.conns_max && s->conns_n > s->o.conns_max) || uv_read_start ((uv_stream_t *) &c->tcp, on_alloc, on_read) < 0)
     {
       lf_http_conn_close (c);
-      return 0;
+      return;
     }
   uv_tcp_nodelay (&c->tcp, 1);
   if (s->o.idle_ms > 0)
     lf_http_server_arm (s);
+}
+
+int
+lf_http_conn_accept (lf_http_server *s)
+{
+  lf_http_conn *c = lf_http_conn_new (s);
+  if (!c)
+    return -1;
+  if (uv_accept ((uv_stream_t *) &s->listener, (uv_stream_t *) &c->tcp) < 0)
+    lf_http_conn_close (c);
+  else
+    lf_http_conn_start (c);
   return 0;
 }
 

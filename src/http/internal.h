@@ -120,7 +120,9 @@ void lf_http_server_forget (lf_http_conn *c);        /* c is being closed */
 void lf_http_server_unref (lf_http_server *s);       /* a handle is closed */
 
 /* conn.c */
-int lf_http_conn_accept (lf_http_server *s);
+lf_http_conn *lf_http_conn_new (lf_http_server *s);   /* with a handle that has no socket yet; NULL: no memory */
+void lf_http_conn_start (lf_http_conn *c);
+int lf_http_conn_accept (lf_http_server *s);         /* -1: no memory, try again later */
 void lf_http_conn_close (lf_http_conn *c);
 void lf_http_conn_free (lf_http_conn *c);
 void lf_http_conn_wake (lf_http_conn *c);

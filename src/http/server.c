@@ -125,6 +125,22 @@ lf_http_listen_fd (lf_http_server *s, int fd, lf_error *err)
   return rc < 0 ? LF_FAIL (err, LF_EXIT_IO, "listening socket", "", "cannot listen: %s", uv_strerror (rc)) : 0;
 }
 
+int
+lf_http_adopt_fd (lf_http_server *s, int fd, lf_error *err)
+{
+  lf_http_conn *c = lf_http_conn_new (s);
+  if (!c)
+    return LF_FAIL_NOMEM (err);
+  int rc = uv_tcp_open (&c->tcp, fd);
+  if (rc < 0)
+    {
+      lf_http_conn_close (c);
+      return LF_FAIL (err, LF_EXIT_IO, "socket", "", "cannot be served: %s", uv_strerror (rc));
+    }
+  lf_http_conn_start (c);
+  return 0;
+}
+
 static int
 listen_error (lf_error *err, const char *host, int port, int e)
 {

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+# A fuzz target: tests/fuzz/fuzz_NAME.c (one function, see fuzz.h), inputs in tests/fuzz/corpus/NAME/, and three lines here.
+# `make check` replays the inputs and seeded mutations; `make fuzz FUZZ=NAME FUZZ_SECONDS=60` runs libFuzzer.
+FUZZ_TESTS = tests/fuzz/fuzz_http
+FUZZ_LIBS = src/base/liblf_os.a src/base/liblf_base.a $(CJSON_LIBS) $(NETTLE_LIBS)
+FUZZ_MAIN = tests/fuzz/replay.c tests/fuzz/fuzz.h
+
+tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz_http.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_http_LDADD = $(HTTP_LIBS) $(FUZZ_LIBS)
+# For libFuzzer the rooms are compiled again with its instrumentation; space-separated folders of sources, and libraries.
+FUZZ_ROOMS_http = src/http
+FUZZ_LINK_http = $(LLHTTP_CFLAGS) $(LLHTTP_LIBS) $(UV_LIBS)
+
+check_PROGRAMS += $(FUZZ_TESTS)
+TESTS += $(FUZZ_TESTS)
+EXTRA_DIST += tests/fuzz/corpus
+
+FUZZ = http
+FUZZ_SECONDS = 30
+FUZZ_CC = clang
+.PHONY: fuzz
+fuzz:
+	@echo 'int LLVMFuzzerTestOneInput (const char *p, unsigned long n); int LLVMFuzzerTestOneInput (const char *p, unsigned long n) { return p && n > 1u << 30; }' > fuzz-probe.c; \
+	$(FUZZ_CC) -fsanitize=fuzzer fuzz-probe.c -o fuzz-probe 2>/dev/null; rc=$$?; rm -f fuzz-probe fuzz-probe.c; \
+	test $$rc = 0 || { echo 'make fuzz: $(FUZZ_CC) cannot link libFuzzer. Debian 12: apt-get install clang libclang-rt-14-dev' >&2; exit 1; }
+	@mkdir -p fuzz/$(FUZZ)
+	$(FUZZ_CC) -g -O1 -w -std=gnu11 -DLLHTTP_STRICT_MODE=1 -fsanitize=fuzzer,address,undefined $(AM_CPPFLAGS) $(CJSON_CFLAGS) $(UV_CFLAGS) $(NETTLE_CFLAGS) \
+	  $(top_srcdir)/tests/fuzz/fuzz_$(FUZZ).c $(foreach d,src/base $(FUZZ_ROOMS_$(FUZZ)),$(wildcard $(top_srcdir)/$(d)/*.c)) \
+	  -o fuzz/fuzz_$(FUZZ) $(FUZZ_LINK_$(FUZZ)) $(CJSON_LIBS) $(NETTLE_LIBS)
+	cd fuzz && ./fuzz_$(FUZZ) -max_total_time=$(FUZZ_SECONDS) -max_len=20000 -timeout=10 $(FUZZ) $(abs_top_srcdir)/tests/fuzz/corpus/$(FUZZ)
