@@ -130,7 +130,7 @@ become_idle (lf_fleet *f, lf_env *e, bool needs_init, lf_effects *fx)
   lf_fleet_fn *fn = e->fn;
   lf_time_us life_end = lf_fl_after (e->created, fn->life_us), keep_end = lf_fl_after (f->now, fn->keepalive_us);
   e->needs_init = needs_init;
-  e->in_invoke_init = e->init_overran = false;
+  e->in_invoke_init = false;
   e->idle_since = f->now;
   if (fn->removed)
     lf_fl_destroy (f, e, LF_END_REMOVED, fx);

@@ -379,7 +379,12 @@ a_life_has_an_end (void **state)
         { 500000000, "invoke d", "START:2" }, { 500000000, "next 2", "DELIVER:2d" }, { 500000000, "ok 2", "ANSWER:d" },
         { 500000000, "next 2", "FINISH:d" },
         { 700000000, "invoke e", "DELIVER:2e" }, { 700000000, "ok 2", "ANSWER:e" }, { 700000000, "next 2", "FINISH:e" },
-        { 900000000, "invoke f", "DESTROY:2:life START:3" });
+        { 900000000, "invoke f", "DESTROY:2:life START:3" }, { 900000000, "next 3", "DELIVER:3f" },
+        { 900000000, "ok 3", "ANSWER:f" }, { 900000000, "next 3", "FINISH:f" },
+        { 1299000000, "tick", "DESTROY:3:keepalive" }, { 1300000000, "invoke g", "START:4" }, { 1300000000, "next 4", "DELIVER:4g" },
+        { 1300000000, "ok 4", "ANSWER:g" }, { 1300000000, "next 4", "FINISH:g" }, { 1599999999, "invoke h", "DELIVER:4h" },
+        { 1599999999, "ok 4", "ANSWER:h" }, { 1599999999, "next 4", "FINISH:h" }, { 1699999999, "invoke i", "DELIVER:4i" },
+        { 1700000000, "ok 4", "ANSWER:i" }, { 1700000000, "next 4", "FINISH:i DESTROY:4:life" }); /* on the dot */
   world_close (&w);
 }
 
