@@ -356,6 +356,41 @@ eat_tmp (const char *mb)
 }
 
 static int
+read_all (const char *path)
+{
+  static char block[65536];
+  int fd = open (path, O_RDONLY | O_CLOEXEC);
+  ssize_t r = -1;
+  long long sum = 0;
+  while (fd >= 0 && (r = read (fd, block, sizeof block)) > 0)
+    sum += r;
+  EXPECT (fd >= 0 && r == 0 && sum > 0);
+  return failures != 0;
+}
+
+/* Takes memory at a signal and gives it back. */
+static int
+breathe (const char *mb)
+{
+  size_t n = (size_t) atoll (mb) << 20;
+  sigset_t usr;
+  int sig;
+  sigemptyset (&usr);
+  sigaddset (&usr, SIGUSR1);
+  sigprocmask (SIG_BLOCK, &usr, NULL);
+  say ("ready\n");
+  sigwait (&usr, &sig);
+  char *p = mmap (NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED)
+    return 9;
+  memset (p, 1, n);
+  munmap (p, n);
+  say ("breathed\n");
+  wait_forever ();
+  return 0;
+}
+
+static int
 talk (void)
 {
   char c = 0;
@@ -397,6 +432,8 @@ inside_main (int argc, char **argv)
   if (!strcmp (name, "bomb")) return bomb ();
   if (!strcmp (name, "eat")) return eat (arg);
   if (!strcmp (name, "eat-tmp")) return eat_tmp (arg);
+  if (!strcmp (name, "read")) return read_all (arg);
+  if (!strcmp (name, "breathe")) return breathe (arg);
   if (!strcmp (name, "talk")) return talk ();
   if (!strcmp (name, "tick")) return tick ();
   printf ("no such check: %s\n", name);

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -30,7 +32,7 @@
 #define USER 65534
 #define TMP_BYTES (8 * LF_MB)
 
-typedef struct mode { const char *name; bool ordinary_user, no_groups, old_mounts; } mode;
+typedef struct mode { const char *name; bool ordinary_user, no_groups, old_mounts, no_userns; } mode;
 static const mode *now_mode;
 static char root_dir[64];    /* everything the tests write */
 static lf_sb_host *host;
@@ -199,6 +201,20 @@ children (lf_sandbox *s)
     n++;
   fclose (f);
   return n;
+}
+
+/* A signal to the runtime from outside: it is the helper's only child then. */
+static int
+kill_inside (lf_sandbox *s, int sig)
+{
+  char path[64];
+  int pid = 0;
+  snprintf (path, sizeof path, "/proc/%d/task/%d/children", (int) lf_sandbox_pid (s), (int) lf_sandbox_pid (s));
+  FILE *f = fopen (path, "re");
+  bool ok = f && fscanf (f, "%d", &pid) == 1 && pid > 0;
+  if (f)
+    fclose (f);
+  return ok ? kill (pid, sig) : -1;
 }
 
 /* A whole life that must end with status 0. */
@@ -458,6 +474,70 @@ test_tmp_is_not_memory (void **state)
   assert_int_equal (u.tmp_bytes, 150 * LF_MB);
   if (u.max_memory_bytes != LF_NONE)
     assert_true (u.max_memory_bytes < 64 * LF_MB);
+  finish (s);
+  plan_fini (&p);
+}
+
+/* Page cache of files is given back when memory is short: reading more than the limit is no use of memory. */
+static void
+test_cache_is_not_memory (void **state)
+{
+  (void) state;
+  lf_sb_plan p;
+  lf_sb_usage u;
+  char *path LF_CLEANUP (lf_freep) = lf_asprintf ("%s/task/large", root_dir);
+  char *block = calloc (1, LF_MB);
+  int fd = open (path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
+  assert_true (fd >= 0 && block);
+  for (int i = 0; i < 96; i++)
+    assert_int_equal (write (fd, block, LF_MB), LF_MB);
+  free (block);
+  /* Out of the cache, so that the sandbox's own reading is charged to it. */
+  assert_int_equal (fsync (fd), 0);
+  posix_fadvise (fd, 0, 0, POSIX_FADV_DONTNEED);
+  close (fd);
+  plan_init (&p, "read", "/var/task/large");
+  p.memory_bytes = 48 * LF_MB;
+  lf_sandbox *s = launch (&p);
+  expect_launched (s);
+  expect_code (s, 0);
+  lf_sandbox_usage (s, &u);
+  if (u.max_memory_bytes != LF_NONE)
+    assert_true (u.max_memory_bytes < 40 * LF_MB);
+  finish (s);
+  plan_fini (&p);
+  assert_int_equal (unlink (path), 0);
+}
+
+/* What an invocation used at most is known after it has given it back, and the next one starts from what is there then. */
+static void
+test_peak (void **state)
+{
+  (void) state;
+  lf_sb_plan p;
+  lf_sb_usage a, b;
+  plan_init (&p, "breathe", "60");
+  lf_sandbox *s = launch (&p);
+  expect_launched (s);
+  wait_output (s, "ready");
+  lf_sandbox_mark (s);
+  assert_int_equal (kill_inside (s, SIGUSR1), 0);
+  wait_output (s, "breathed");
+  lf_sandbox_usage (s, &a);
+  if (a.max_memory_bytes == LF_NONE || lf_sb_host_enforcement (host)->by[LF_LIM_MEMORY] != LF_ENF_KERNEL)
+    print_message ("kernel cannot: no peak of memory without control groups\n");
+  else
+    {
+      assert_true (a.max_memory_bytes > 60 * LF_MB && a.max_memory_bytes < 80 * LF_MB);
+      assert_true (a.memory_bytes < 20 * LF_MB);
+      lf_sandbox_mark (s);
+      lf_sandbox_usage (s, &b);
+      assert_true (b.max_memory_bytes >= 60 * LF_MB);
+      if (b.peak_memory_bytes == LF_NONE)
+        print_message ("kernel cannot: start the mark of memory again\n");
+      else
+        assert_true (a.peak_memory_bytes > 60 * LF_MB && b.peak_memory_bytes < 20 * LF_MB);
+    }
   finish (s);
   plan_fini (&p);
 }
@@ -769,6 +849,43 @@ clear_scene (void **state)
   return lf_rm_rf (root_dir, &err);
 }
 
+/* As where an administrator or a container forbids them: clone and unshare with a new user namespace are refused. */
+static int
+forbid_user_namespaces (void)
+{
+  enum { NEWUSER = 0x10000000 };
+  struct sock_filter f[] = {
+    BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, nr)),
+    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+    BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 1, 0),
+    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, SYS_unshare, 0, 3),
+    BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, args[0])),
+    BPF_JUMP (BPF_JMP | BPF_JSET | BPF_K, NEWUSER, 0, 1),
+    BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+    BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog p = { sizeof f / sizeof *f, f };
+  return prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p) == 0 ? 0 : -1;
+}
+
+/* What a user is told where no sandbox can be made. */
+static void
+test_refused (void **state)
+{
+  (void) state;
+  lf_error err;
+  char *helper LF_CLEANUP (lf_freep) = lf_libexec_path ("lambdafit-init");
+  char dir[] = "/tmp/lambdafit-test.XXXXXX";
+  assert_non_null (mkdtemp (dir));
+  lf_sb_host_options o = { .state_dir = dir, .init_path = helper };
+  assert_null (lf_sb_host_new (&o, &err));
+  assert_int_equal (err.exit, LF_EXIT_UNSUPPORTED);
+  assert_non_null (strstr (err.why, "namespaces"));
+  assert_non_null (strstr (err.fix, "user.max_user_namespaces"));
+  assert_int_equal (lf_rm_rf (dir, &err), 0);
+}
+
 static int
 run_mode (const mode *m)
 {
@@ -777,13 +894,17 @@ run_mode (const mode *m)
           cmocka_unit_test (test_binds),      cmocka_unit_test (test_codes),         cmocka_unit_test (test_exec_errors),
           cmocka_unit_test (test_restart),    cmocka_unit_test (test_tree_killed),   cmocka_unit_test (test_destroy_running),
           cmocka_unit_test (test_bomb),       cmocka_unit_test (test_memory),        cmocka_unit_test (test_tmp_is_not_memory),
+          cmocka_unit_test (test_cache_is_not_memory), cmocka_unit_test (test_peak),
           cmocka_unit_test (test_freeze),     cmocka_unit_test (test_network_none),  cmocka_unit_test (test_many),
           cmocka_unit_test (test_daemon_killed), cmocka_unit_test (test_bad_plans), cmocka_unit_test (test_garbage),
           cmocka_unit_test (test_no_helper) };
   static const struct CMUnitTest few[] = { cmocka_unit_test (test_inside), cmocka_unit_test (test_quota), cmocka_unit_test (test_binds),
                                            cmocka_unit_test (test_restart), cmocka_unit_test (test_network_none) };
+  static const struct CMUnitTest refused[] = { cmocka_unit_test (test_refused) };
   now_mode = m;
   print_message ("--- %s\n", m->name);
+  if (m->no_userns && m->ordinary_user)
+    return cmocka_run_group_tests_name (m->name, refused, NULL, NULL);
   return m->old_mounts ? cmocka_run_group_tests_name (m->name, few, set_scene, clear_scene) : cmocka_run_group_tests_name (m->name, all, set_scene, clear_scene);
 }
 
@@ -797,6 +918,11 @@ run_apart (const mode *m)
     {
       if (m->ordinary_user && geteuid () == 0 && (setgid (USER) < 0 || setuid (USER) < 0 || prctl (PR_SET_DUMPABLE, 1) < 0))
         _exit (99);
+      if (m->no_userns && forbid_user_namespaces () < 0)
+        {
+          print_message ("kernel cannot: %s: no system call filter\n", m->name);
+          _exit (0);
+        }
       int r = run_mode (m);
       fflush (NULL);
       exit (r != 0);
@@ -810,11 +936,13 @@ main (int argc, char **argv)
 {
   if (argc > 2 && !strcmp (argv[1], "--inside"))
     return inside_main (argc, argv);
-  static const mode modes[] = { { "root, control groups", false, false, false },
-                                { "root, no control groups", false, true, false },
-                                { "root, old mounts", false, true, true },
-                                { "ordinary user", true, false, false },
-                                { "ordinary user, old mounts", true, true, true } };
+  static const mode modes[] = { { .name = "root, control groups" },
+                                { .name = "root, no control groups", .no_groups = true },
+                                { .name = "root, old mounts", .no_groups = true, .old_mounts = true },
+                                { .name = "root, user namespaces forbidden", .no_userns = true },
+                                { .name = "ordinary user", .ordinary_user = true },
+                                { .name = "ordinary user, old mounts", .ordinary_user = true, .no_groups = true, .old_mounts = true },
+                                { .name = "ordinary user, user namespaces forbidden", .ordinary_user = true, .no_userns = true } };
   int r = 0;
   for (size_t i = 0; i < LF_ARRAY_LEN (modes); i++)
     {

@@ -85,6 +85,10 @@ confine_early (job *j)
   step_set (j, "set", "the host name");
   if (sethostname (j->hostname, strlen (j->hostname)) < 0)
     return -1;
+  /* /proc/self/cgroup then names no place of the host. */
+  step_set (j, "make", "a control group namespace");
+  if (unshare (CLONE_NEWCGROUP) < 0 && errno != EINVAL)
+    return -1;
   if (j->flags & LF_INIT_USERNS)
     forbid_user_namespaces ();
   /* A new session keyring hides the daemon's keys. Keys have a quota per user; without a new one the old stays, and cannot be told. */
