@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Registering a memory threshold with v1. The kernel waits for a grace period of RCU meanwhile (6 to 20 ms), which the daemon's loop
- * cannot afford, so one thread per driver does it. Every request brings its own descriptors: nothing is shared with the loop but the
- * queue.
+ * Registering a memory threshold with v1. The kernel waits for a grace period of RCU meanwhile (6 to 20 ms), which the daemon's
+ * loop cannot afford, so one thread per driver does it. Every request brings its own descriptors: nothing is shared with the loop
+ * but the queue.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -15,7 +15,11 @@
 
 #define QUEUE_MAX 1024
 
-typedef struct request { int control, usage, event; int64_t threshold; } request;
+typedef struct request
+{
+  int control, usage, event;
+  int64_t threshold;
+} request;
 
 struct lf_cgp_armer
 {

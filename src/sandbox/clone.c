@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The start of lambdafit-init: a clone that shares the daemon's memory until exec, as vfork does, so its cost does not grow with the
- * daemon. Between clone and exec the child may only make system calls and touch its own stack.
+ * The start of lambdafit-init: a clone that shares the daemon's memory until exec, as vfork does, so its cost does not grow with
+ * the daemon. Between clone and exec the child may only make system calls and touch its own stack.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,13 +27,13 @@
 #endif
 
 /* Capabilities the helper needs to build a root; they must survive exec by a user that is not 0, so they are made ambient. */
-static const uint8_t needed[] = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_NET_ADMIN, CAP_SYS_ADMIN,
-                                  CAP_SYS_RESOURCE };
+static const uint8_t needed[] = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_KILL,      CAP_SETGID,      CAP_SETUID,
+                                  CAP_SETPCAP,      CAP_NET_ADMIN,       CAP_SYS_ADMIN, CAP_SYS_RESOURCE };
 
 typedef struct child
 {
   const lf_sb_clone *c;
-  int error;         /* errno, written by the child */
+  int error; /* errno, written by the child */
   const char *step;
 } child;
 
@@ -64,7 +64,8 @@ keep_capabilities (void)
 NO_SANITIZE static int
 place_descriptors (const lf_sb_clone *c, int *init_fd)
 {
-  int null = fcntl (c->null_fd, F_DUPFD_CLOEXEC, 10), ctl = fcntl (c->ctl_fd, F_DUPFD_CLOEXEC, 10), log = fcntl (c->log_fd, F_DUPFD_CLOEXEC, 10);
+  int null = fcntl (c->null_fd, F_DUPFD_CLOEXEC, 10), ctl = fcntl (c->ctl_fd, F_DUPFD_CLOEXEC, 10),
+      log = fcntl (c->log_fd, F_DUPFD_CLOEXEC, 10);
   *init_fd = fcntl (c->init_fd, F_DUPFD_CLOEXEC, 10);
   if (null < 0 || ctl < 0 || log < 0 || *init_fd < 0)
     return -1;
@@ -95,7 +96,8 @@ failed:
   _exit (127);
 }
 
-/* clone3 on a stack of our own: the C library has no call for it. Only used to be born inside a v2 group; everything else can do with clone. */
+/* clone3 on a stack of our own: the C library has no call for it. Only used to be born inside a v2 group; everything else can do
+ * with clone. */
 #if defined __x86_64__
 #define HAVE_CLONE3 1
 NO_SANITIZE static long
@@ -120,11 +122,11 @@ clone3_run (struct clone_args *a, int (*fn) (void *), void *arg)
 NO_SANITIZE static long
 clone3_run (struct clone_args *a, int (*fn) (void *), void *arg)
 {
-  register long x8 __asm__ ("x8") = SYS_clone3;
-  register long x0 __asm__ ("x0") = (long) a;
-  register long x1 __asm__ ("x1") = (long) sizeof *a;
-  register int (*x19) (void *) __asm__ ("x19") = fn;
-  register void *x20 __asm__ ("x20") = arg;
+  register long x8 __asm__("x8") = SYS_clone3;
+  register long x0 __asm__("x0") = (long) a;
+  register long x1 __asm__("x1") = (long) sizeof *a;
+  register int (*x19) (void *) __asm__("x19") = fn;
+  register void *x20 __asm__("x20") = arg;
   __asm__ volatile("svc #0\n\t"
                    "cbnz x0, 1f\n\t"
                    "mov x29, xzr\n\t"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What all sandboxes of a daemon share: the prepared files, the list of what is visible, the users, and the proof, by one trial, that a
- * sandbox can be made here.
+ * What all sandboxes of a daemon share: the prepared files, the list of what is visible, the users, and the proof, by one trial,
+ * that a sandbox can be made here.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,8 @@
 
 #define TRIAL_MS 10000
 
-/* ---- the common root ---------------------------------------------------------------------------------------------------------- */
+/* ---- the common root ----------------------------------------------------------------------------------------------------------
+ */
 
 int
 lf_sb_step (lf_buf *b, uint32_t *n, char op, const char *path, const char *arg)
@@ -52,7 +53,8 @@ step_top (lf_sb_host *h, const char *name)
 }
 
 /* Folders of /etc that are public, large and made of links: shown, not copied. Their places are made by lf_sb_etc_make. */
-static const char *const etc_shown[] = { "alternatives", "fonts", "ssl/certs", "pki/ca-trust", "pki/tls/certs", "ca-certificates", "crypto-policies" };
+static const char *const etc_shown[]
+    = { "alternatives", "fonts", "ssl/certs", "pki/ca-trust", "pki/tls/certs", "ca-certificates", "crypto-policies" };
 
 static int
 step_etc (lf_sb_host *h, const char *dir)
@@ -74,8 +76,9 @@ static int
 step_dev (lf_sb_host *h)
 {
   static const char *const nodes[] = { "null", "zero", "full", "random", "urandom" };
-  static const char *const links[][2]
-      = { { "fd", "/proc/self/fd" }, { "stdin", "/proc/self/fd/0" }, { "stdout", "/proc/self/fd/1" }, { "stderr", "/proc/self/fd/2" } };
+  static const char *const links[][2] = {
+    { "fd", "/proc/self/fd" }, { "stdin", "/proc/self/fd/0" }, { "stdout", "/proc/self/fd/1" }, { "stderr", "/proc/self/fd/2" }
+  };
   char from[64];
   int r = lf_sb_step (&h->steps, &h->steps_n, 'd', "dev", NULL);
   for (size_t i = 0; r == 0 && i < LF_ARRAY_LEN (nodes); i++)
@@ -110,7 +113,8 @@ make_steps (lf_sb_host *h, const char *etc)
   return r == 0 && step_etc (h, etc) == 0 ? step_dev (h) : -1;
 }
 
-/* ---- users ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- users ----------------------------------------------------------------------------------------------------------------------
+ */
 
 static bool
 have_capabilities (void)
@@ -147,7 +151,8 @@ static void
 choose_users (lf_sb_host *h)
 {
   h->userns = true;
-  h->switch_user = geteuid () == 0 && have_capabilities () && identity_map ("/proc/self/uid_map", LF_INIT_UID, h->uid_map, sizeof h->uid_map)
+  h->switch_user = geteuid () == 0 && have_capabilities ()
+                   && identity_map ("/proc/self/uid_map", LF_INIT_UID, h->uid_map, sizeof h->uid_map)
                    && identity_map ("/proc/self/gid_map", LF_INIT_GID, h->gid_map, sizeof h->gid_map);
   h->deny_setgroups = !h->switch_user;
   if (h->switch_user)
@@ -156,7 +161,8 @@ choose_users (lf_sb_host *h)
   snprintf (h->gid_map, sizeof h->gid_map, "%d %u 1\n", LF_INIT_GID, (unsigned) getegid ());
 }
 
-/* ---- the trial --------------------------------------------------------------------------------------------------------------------- */
+/* ---- the trial
+ * --------------------------------------------------------------------------------------------------------------------- */
 
 static int
 trial_answer (lf_sb_host *h, lf_sb_child *c, lf_error *err)
@@ -206,7 +212,8 @@ prove (lf_sb_host *h, lf_error *err)
   return -1;
 }
 
-/* ---- the host ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- the host
+ * ----------------------------------------------------------------------------------------------------------------------- */
 
 static void
 find_cpus (lf_sb_host *h)
@@ -222,8 +229,9 @@ find_cpus (lf_sb_host *h)
 static void
 find_enforcement (lf_sb_host *h)
 {
-  static const lf_limit checked[] = { LF_LIM_DURATION, LF_LIM_INIT, LF_LIM_PACKAGE, LF_LIM_ZIP, LF_LIM_LAYERS, LF_LIM_REQUEST, LF_LIM_RESPONSE,
-                                      LF_LIM_ASYNC_REQUEST, LF_LIM_ENV, LF_LIM_CONCURRENCY, LF_LIM_REQUEST_RATE };
+  static const lf_limit checked[]
+      = { LF_LIM_DURATION, LF_LIM_INIT,          LF_LIM_PACKAGE, LF_LIM_ZIP,         LF_LIM_LAYERS,      LF_LIM_REQUEST,
+          LF_LIM_RESPONSE, LF_LIM_ASYNC_REQUEST, LF_LIM_ENV,     LF_LIM_CONCURRENCY, LF_LIM_REQUEST_RATE };
   lf_cg_caps caps;
   lf_cg_caps_get (h->cg, &caps);
   lf_enforcement *e = &h->enforcement;
@@ -245,7 +253,8 @@ open_parts (lf_sb_host *h, const lf_sb_host_options *o, lf_error *err)
     return LF_FAIL_NOMEM (err);
   h->init_fd = open (found, O_RDONLY | O_CLOEXEC);
   if (h->init_fd < 0)
-    return LF_FAIL (err, LF_EXIT_UNSUPPORTED, found, "install lambdafit completely (make install)", "the helper cannot be opened: %s", strerror (errno));
+    return LF_FAIL (err, LF_EXIT_UNSUPPORTED, found, "install lambdafit completely (make install)",
+                    "the helper cannot be opened: %s", strerror (errno));
   h->null_fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
   if (h->null_fd < 0)
     return LF_FAIL (err, LF_EXIT_UNSUPPORTED, "/dev/null", "", "cannot be opened: %s", strerror (errno));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files that every sandbox sees instead of the host's: an /etc that names Lambda's user and holds only public files, and a /sys that
- * shows the CPUs an environment has. They are plain files, made once and shown read-only.
+ * Files that every sandbox sees instead of the host's: an /etc that names Lambda's user and holds only public files, and a /sys
+ * that shows the CPUs an environment has. They are plain files, made once and shown read-only.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +17,8 @@
 #define COPY_FILES_MAX 4096
 #define COPY_DEPTH_MAX 8
 
-/* ---- writing -------------------------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------------------------------------------
+ */
 
 static int
 put (int dir, const char *name, const char *text, size_t n, lf_error *err)
@@ -82,7 +83,8 @@ link_at (int dir, const char *name, const char *target, lf_error *err)
   return LF_FAIL (err, LF_EXIT_IO, name, "", "cannot prepare: %s", strerror (errno));
 }
 
-/* ---- copying public files ---------------------------------------------------------------------------------------------------------- */
+/* ---- copying public files
+ * ---------------------------------------------------------------------------------------------------------- */
 
 /* A readable regular file, or nothing at all when it is not there, not public or too large: none of them is necessary. */
 static int
@@ -136,24 +138,32 @@ copy_tree (int from, const char *name, int to, int depth, int *left, lf_error *e
   return r;
 }
 
-/* ---- /etc ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- /etc
+ * ---------------------------------------------------------------------------------------------------------------------------- */
 
-static const char *const etc_copied[] = { "gai.conf",   "host.conf", "inputrc",   "ld.so.cache", "ld.so.conf", "locale.alias", "magic", "mime.types",
-                                          "networks",   "protocols", "resolv.conf", "rpc",       "services",   "shells" };
+static const char *const etc_copied[]
+    = { "gai.conf",   "host.conf", "inputrc",   "ld.so.cache", "ld.so.conf", "locale.alias", "magic",
+        "mime.types", "networks",  "protocols", "resolv.conf", "rpc",        "services",     "shells" };
 static const char *const etc_trees[] = { "ld.so.conf.d", "python3", "terminfo" };
 /* Places onto which the host's public folders are shown (see host.c). */
-static const char *const etc_places[] = { "alternatives", "fonts", "ssl/certs", "pki/ca-trust", "pki/tls/certs", "ca-certificates", "crypto-policies" };
+static const char *const etc_places[]
+    = { "alternatives", "fonts", "ssl/certs", "pki/ca-trust", "pki/tls/certs", "ca-certificates", "crypto-policies" };
 
 static int
 etc_written (int dir, lf_error *err)
 {
-  static const struct { const char *name, *text; } files[] = {
+  static const struct
+  {
+    const char *name, *text;
+  } files[] = {
     { "passwd", "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n"
                 "nobody:x:65534:65534:Nobody:/:/sbin/nologin\n" },
     { "group", "root:x:0:\ntty:x:5:\nsbx_user1051:x:990:\nnobody:x:65534:\n" },
-    { "hosts", "127.0.0.1 localhost localhost.localdomain\n127.0.0.1 " LF_SB_HOSTNAME "\n::1 localhost6 localhost6.localdomain6\n" },
+    { "hosts",
+      "127.0.0.1 localhost localhost.localdomain\n127.0.0.1 " LF_SB_HOSTNAME "\n::1 localhost6 localhost6.localdomain6\n" },
     { "hostname", LF_SB_HOSTNAME "\n" },
-    { "nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\nservices: files\nprotocols: files\nrpc: files\n" },
+    { "nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\nservices: files\nprotocols: "
+                       "files\nrpc: files\n" },
   };
   for (size_t i = 0; i < LF_ARRAY_LEN (files); i++)
     if (puts_at (dir, files[i].name, files[i].text, err) < 0)
@@ -213,7 +223,8 @@ lf_sb_etc_make (const char *path, lf_error *err)
   return ssl < 0 ? 0 : copy_file (host, "ssl/openssl.cnf", ssl, "openssl.cnf", err);
 }
 
-/* ---- /sys ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- /sys
+ * ---------------------------------------------------------------------------------------------------------------------------- */
 
 /* What is worth knowing of a CPU; the copy stands still, so what changes all the time is left out. */
 static const char *const cpu_trees[] = { "topology", "cache" };
@@ -262,7 +273,8 @@ cpu_lists (int dir, int number, int cpus, lf_error *err)
   static const char *const masks[] = { "core_siblings", "package_cpus", "die_cpus" };
   static const char *const own[] = { "thread_siblings_list", "core_cpus_list", "core_id" };
   for (size_t i = 0; i < LF_ARRAY_LEN (lists); i++)
-    if ((faccessat (fd, lists[i], F_OK, 0) == 0 && puts_at (fd, lists[i], all, err) < 0) || (faccessat (fd, masks[i], F_OK, 0) == 0 && puts_at (fd, masks[i], mask, err) < 0))
+    if ((faccessat (fd, lists[i], F_OK, 0) == 0 && puts_at (fd, lists[i], all, err) < 0)
+        || (faccessat (fd, masks[i], F_OK, 0) == 0 && puts_at (fd, masks[i], mask, err) < 0))
       return -1;
   for (size_t i = 0; i < LF_ARRAY_LEN (own); i++)
     if (faccessat (fd, own[i], F_OK, 0) == 0 && puts_at (fd, own[i], self, err) < 0)

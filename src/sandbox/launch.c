@@ -11,7 +11,8 @@
 #include <unistd.h>
 #include "sandbox_impl.h"
 
-/* ---- the configuration ----------------------------------------------------------------------------------------------------------- */
+/* ---- the configuration
+ * ----------------------------------------------------------------------------------------------------------- */
 
 /* An absolute path without "." or ".." parts, not "/" itself. */
 static bool
@@ -30,7 +31,8 @@ add_bind (lf_buf *b, uint32_t *n, const char *from, const char *to, lf_error *er
 {
   struct stat st;
   if (!plain_path (to) || !from || from[0] != '/')
-    return LF_FAIL (err, LF_EXIT_USAGE, to ? to : "bind", "give absolute paths without '..'", "not a place that can be shown in a sandbox");
+    return LF_FAIL (err, LF_EXIT_USAGE, to ? to : "bind", "give absolute paths without '..'",
+                    "not a place that can be shown in a sandbox");
   if (stat (from, &st) < 0)
     return LF_FAIL (err, LF_EXIT_USAGE, from, "", "cannot be shown in a sandbox: %s", strerror (errno));
   return lf_sb_step (b, n, S_ISDIR (st.st_mode) ? 'b' : 'f', to + 1, from);
@@ -83,7 +85,9 @@ add_plan_steps (lf_sb_host *h, const lf_sb_plan *p, lf_buf *b, uint32_t *n, lf_e
     return -1;
   if (p->runtime_dir ? add_bind (b, n, p->runtime_dir, "/var/runtime", err) : lf_sb_step (b, n, 'd', "var/runtime", NULL))
     return -1;
-  if (split_opt ? add_opt_entries (b, n, p->opt_dir, err) : p->opt_dir ? add_bind (b, n, p->opt_dir, "/opt", err) : lf_sb_step (b, n, 'd', "opt", NULL))
+  if (split_opt    ? add_opt_entries (b, n, p->opt_dir, err)
+      : p->opt_dir ? add_bind (b, n, p->opt_dir, "/opt", err)
+                   : lf_sb_step (b, n, 'd', "opt", NULL))
     return -1;
   for (size_t i = 0; i < p->binds_n; i++)
     if (add_bind (b, n, p->binds[i].from, p->binds[i].to ? p->binds[i].to : p->binds[i].from, err) < 0)
@@ -133,7 +137,8 @@ lf_sb_config (lf_sb_host *h, const lf_sb_plan *plan, lf_buf *out, lf_error *err)
 {
   lf_init_config c = { 0 };
   if (plan->argv.n < 1 || plan->argv.n > LF_INIT_ARGV_MAX || plan->env.n > LF_INIT_ENV_MAX || plan->tmp_bytes < 4096)
-    return LF_FAIL (err, LF_EXIT_USAGE, "sandbox", "", "a runtime needs 1 to %d arguments, at most %d variables and a /tmp of at least 4096 bytes", LF_INIT_ARGV_MAX,
+    return LF_FAIL (err, LF_EXIT_USAGE, "sandbox", "",
+                    "a runtime needs 1 to %d arguments, at most %d variables and a /tmp of at least 4096 bytes", LF_INIT_ARGV_MAX,
                     LF_INIT_ENV_MAX);
   fill_header (h, plan, &c);
   lf_buf_reset (out);
@@ -145,7 +150,8 @@ lf_sb_config (lf_sb_host *h, const lf_sb_plan *plan, lf_buf *out, lf_error *err)
   for (size_t i = 0; i < plan->env.n; i++)
     lf_buf_add (out, plan->env.v[i], strlen (plan->env.v[i]) + 1);
   if (out->failed || out->len > LF_INIT_CONFIG_MAX)
-    return LF_FAIL (err, LF_EXIT_USAGE, "sandbox", "shorten the arguments and variables", "the configuration of a sandbox is larger than %d bytes", LF_INIT_CONFIG_MAX);
+    return LF_FAIL (err, LF_EXIT_USAGE, "sandbox", "shorten the arguments and variables",
+                    "the configuration of a sandbox is larger than %d bytes", LF_INIT_CONFIG_MAX);
   memcpy (out->data, &c, sizeof c);
   return 0;
 }

@@ -20,34 +20,42 @@
 
 #define FILE_AGE_US 50000
 #define MARK_STEP LF_MB
-#define FREE_WAIT_MS 2000     /* for a sandbox that is freed while it lives */
+#define FREE_WAIT_MS 2000 /* for a sandbox that is freed while it lives */
 #define SAMPLE_PROCESSES_MAX 4096
 
-typedef enum { ST_SETUP, ST_READY /* no runtime */, ST_RUNNING, ST_GONE /* socket closed */, ST_DEAD } state;
+typedef enum
+{
+  ST_SETUP,
+  ST_READY /* no runtime */,
+  ST_RUNNING,
+  ST_GONE /* socket closed */,
+  ST_DEAD
+} state;
 
 struct lf_sandbox
 {
   lf_sb_host *host;
   lf_sb_child child;
   int epoll, tmp_fd, proc_fd, listen_fd, memory_fd;
-  lf_cg *cg;                  /* child.cg */
+  lf_cg *cg; /* child.cg */
   state st;
-  bool running;               /* a runtime was launched and its end not yet told */
+  bool running; /* a runtime was launched and its end not yet told */
   bool frozen, destroying, oom, setup_told;
   int64_t memory_limit;
-  int64_t oom_seen;           /* the kernel's count when the runtime started */
-  int64_t mark;               /* where the moving mark is */
-  int64_t sampled;            /* the last look at the processes themselves; LF_NONE until there is one */
-  int64_t file;               /* page cache of the group when it was last read, at file_at */
+  int64_t oom_seen; /* the kernel's count when the runtime started */
+  int64_t mark;     /* where the moving mark is */
+  int64_t sampled;  /* the last look at the processes themselves; LF_NONE until there is one */
+  int64_t file;     /* page cache of the group when it was last read, at file_at */
   lf_time_us file_at;
-  int64_t max_memory;         /* since the start */
+  int64_t max_memory;                       /* since the start */
   int64_t peak_memory, peak_file, peak_tmp; /* since the invocation began */
-  bool peak_exact;            /* the kernel's mark was started again for this invocation */
+  bool peak_exact;                          /* the kernel's mark was started again for this invocation */
 };
 
 static void arm (lf_sandbox *s);
 
-/* ---- start ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- start
+ * ------------------------------------------------------------------------------------------------------------------------ */
 
 static int
 watch (lf_sandbox *s, int fd, lf_error *err)
@@ -55,15 +63,17 @@ watch (lf_sandbox *s, int fd, lf_error *err)
   struct epoll_event e = { .events = EPOLLIN };
   if (s->epoll >= 0 && epoll_ctl (s->epoll, EPOLL_CTL_ADD, fd, &e) == 0)
     return 0;
-  return LF_FAIL (err, LF_EXIT_IO, "sandbox", "raise the limit of open files (ulimit -n)", "cannot watch the helper: %s", strerror (errno));
+  return LF_FAIL (err, LF_EXIT_IO, "sandbox", "raise the limit of open files (ulimit -n)", "cannot watch the helper: %s",
+                  strerror (errno));
 }
 
 static int
 launch (lf_sandbox *s, const lf_sb_plan *plan, lf_error *err)
 {
-  /* tmpfs pages are memory to the kernel: the hard limit leaves room for a full /tmp, the moving mark watches the rest. The helper is
-   * one process more. */
-  lf_cg_limits l = { .memory_bytes = plan->memory_bytes + plan->tmp_bytes, .cpu_milli = plan->cpu_milli,
+  /* tmpfs pages are memory to the kernel: the hard limit leaves room for a full /tmp, the moving mark watches the rest. The helper
+   * is one process more. */
+  lf_cg_limits l = { .memory_bytes = plan->memory_bytes + plan->tmp_bytes,
+                     .cpu_milli = plan->cpu_milli,
                      .processes = plan->processes > 0 ? plan->processes + 1 : LF_NONE };
   lf_buf config;
   lf_buf_init (&config, 0);
@@ -148,7 +158,8 @@ lf_sandbox_frozen (const lf_sandbox *s)
   return s->frozen;
 }
 
-/* ---- measures ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- measures
+ * ----------------------------------------------------------------------------------------------------------------------- */
 
 static int64_t
 tmp_used (const lf_sandbox *s)
@@ -187,8 +198,8 @@ file_bytes (lf_sandbox *s, int64_t raw)
   return s->file;
 }
 
-/* Memory now, by the group or else by the last sample: what is charged, less what /tmp holds (it is disk on Lambda) and less cache of
- * files (the kernel takes it back when it needs room). */
+/* Memory now, by the group or else by the last sample: what is charged, less what /tmp holds (it is disk on Lambda) and less cache
+ * of files (the kernel takes it back when it needs room). */
 static int64_t
 look (lf_sandbox *s, lf_cg_usage *u, int64_t *tmp)
 {
@@ -208,8 +219,8 @@ look (lf_sandbox *s, lf_cg_usage *u, int64_t *tmp)
   return now;
 }
 
-/* The kernel's own mark counts /tmp and cache too. What of them was there at the highest moment is not told; taking the most that was
- * seen never says too much, unless files came and went in /tmp unseen, and never more than the limit, which was watched. */
+/* The kernel's own mark counts /tmp and cache too. What of them was there at the highest moment is not told; taking the most that
+ * was seen never says too much, unless files came and went in /tmp unseen, and never more than the limit, which was watched. */
 static int64_t
 kernel_peak (const lf_sandbox *s, const lf_cg_usage *u)
 {
@@ -226,8 +237,12 @@ lf_sandbox_usage (lf_sandbox *s, lf_sb_usage *out)
   int64_t tmp, now = look (s, &u, &tmp);
   raise_mark (&s->peak_memory, kernel_peak (s, &u));
   raise_mark (&s->max_memory, s->peak_memory);
-  *out = (lf_sb_usage){ .memory_bytes = now, .max_memory_bytes = s->max_memory, .peak_memory_bytes = s->peak_exact ? s->peak_memory : LF_NONE, .tmp_bytes = tmp,
-                        .cpu_us = u.cpu_us, .throttled_us = u.throttled_us };
+  *out = (lf_sb_usage){ .memory_bytes = now,
+                        .max_memory_bytes = s->max_memory,
+                        .peak_memory_bytes = s->peak_exact ? s->peak_memory : LF_NONE,
+                        .tmp_bytes = tmp,
+                        .cpu_us = u.cpu_us,
+                        .throttled_us = u.throttled_us };
 }
 
 void
@@ -246,9 +261,9 @@ lf_sandbox_mark (lf_sandbox *s)
   arm (s);
 }
 
-/* Where the moving mark belongs: the limit, what /tmp holds and, on v1, the page cache (on v2 the mark makes the kernel take cache back).
- * Moving it is expensive on v1, so small steps are let go: the mark is then a little low, which costs a look and nothing else, or
- * a little high. */
+/* Where the moving mark belongs: the limit, what /tmp holds and, on v1, the page cache (on v2 the mark makes the kernel take cache
+ * back). Moving it is expensive on v1, so small steps are let go: the mark is then a little low, which costs a look and nothing
+ * else, or a little high. */
 static void
 arm (lf_sandbox *s)
 {
@@ -344,7 +359,8 @@ lf_sandbox_sample (lf_sandbox *s)
   return 0;
 }
 
-/* ---- events ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- events
+ * ------------------------------------------------------------------------------------------------------------------------- */
 
 static void
 take_fds (lf_sandbox *s, struct msghdr *m)
@@ -364,7 +380,11 @@ take_fds (lf_sandbox *s, struct msghdr *m)
 static int
 receive (lf_sandbox *s, lf_init_note *n)
 {
-  union { struct cmsghdr h; char space[CMSG_SPACE (3 * sizeof (int))]; } control;
+  union
+  {
+    struct cmsghdr h;
+    char space[CMSG_SPACE (3 * sizeof (int))];
+  } control;
   struct iovec iov = { n, sizeof *n };
   struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space };
   ssize_t r;
@@ -451,7 +471,8 @@ gone_event (lf_sandbox *s, lf_sb_event *ev)
   siginfo_t si = { 0 };
   if (s->st != ST_DEAD)
     {
-      if (waitid ((idtype_t) 3 /* P_PIDFD */, (id_t) s->child.pidfd, &si, WEXITED | WNOHANG | __WALL) < 0 ? errno != ECHILD : si.si_pid == 0)
+      if (waitid ((idtype_t) 3 /* P_PIDFD */, (id_t) s->child.pidfd, &si, WEXITED | WNOHANG | __WALL) < 0 ? errno != ECHILD
+                                                                                                          : si.si_pid == 0)
         return;
       s->st = ST_DEAD;
       lf_closep (&s->child.pidfd); /* leaves the epoll with it; the caller polls no more after DEAD */
@@ -490,7 +511,8 @@ lf_sandbox_read (lf_sandbox *s, lf_sb_event *ev)
   gone_event (s, ev);
 }
 
-/* ---- commands ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- commands
+ * ------------------------------------------------------------------------------------------------------------------------ */
 
 static int
 command (lf_sandbox *s, uint32_t type)

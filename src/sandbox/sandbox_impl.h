@@ -13,7 +13,12 @@
 #define LF_SB_HOSTNAME "169-254-10-1"
 
 /* One started helper in its own group. */
-typedef struct lf_sb_child { pid_t pid; int pidfd, ctl, log; lf_cg *cg; } lf_sb_child;
+typedef struct lf_sb_child
+{
+  pid_t pid;
+  int pidfd, ctl, log;
+  lf_cg *cg;
+} lf_sb_child;
 #define LF_SB_NO_CHILD ((lf_sb_child){ .pid = -1, .pidfd = -1, .ctl = -1, .log = -1 })
 
 struct lf_sb_host
@@ -23,36 +28,37 @@ struct lf_sb_host
   lf_enforcement enforcement;
   char *state_dir, *attach;
   int init_fd, null_fd;
-  void *stack;                     /* of the child between clone and exec; launches never overlap */
-  bool userns;                     /* sandboxes get a user namespace */
+  void *stack; /* of the child between clone and exec; launches never overlap */
+  bool userns; /* sandboxes get a user namespace */
   bool deny_setgroups;
-  bool switch_user;                /* inside, uid 0 exists and the runtime leaves it */
+  bool switch_user; /* inside, uid 0 exists and the runtime leaves it */
   bool old_mounts;
-  bool no_clone_into;              /* this kernel cannot start a process inside a v2 group */
+  bool no_clone_into; /* this kernel cannot start a process inside a v2 group */
   char uid_map[512], gid_map[512];
-  lf_buf steps;                    /* what every root has */
+  lf_buf steps; /* what every root has */
   uint32_t steps_n;
-  lf_sb_child spare;               /* a helper that has built all of this and waits; pid -1: none */
+  lf_sb_child spare; /* a helper that has built all of this and waits; pid -1: none */
   bool no_spare;
-  unsigned serial;                 /* of groups */
-  uint16_t cpus[LF_SB_CPUS_MAX];   /* the CPUs we may use */
+  unsigned serial;               /* of groups */
+  uint16_t cpus[LF_SB_CPUS_MAX]; /* the CPUs we may use */
   size_t cpus_n;
-  size_t next_cpu;                 /* where the next environment's CPUs begin */
+  size_t next_cpu; /* where the next environment's CPUs begin */
   bool sys_made[LF_SB_CPUS_MAX + 1];
 };
 
-/* The vfork-like start of the helper in new namespaces, without any libc lock or allocation in the child (clone.c). `cgroup_fd` -1 or a
- * v2 group to be born in. Returns 0 or an errno with the failed step in *step. */
+/* The vfork-like start of the helper in new namespaces, without any libc lock or allocation in the child (clone.c). `cgroup_fd` -1
+ * or a v2 group to be born in. Returns 0 or an errno with the failed step in *step. */
 typedef struct lf_sb_clone
 {
-  uint64_t flags;                  /* CLONE_NEW* */
+  uint64_t flags; /* CLONE_NEW* */
   int cgroup_fd, init_fd, null_fd, ctl_fd, log_fd;
   bool userns;
   void *stack;
 } lf_sb_clone;
 int lf_sb_clone_run (const lf_sb_clone *c, pid_t *pid, int *pidfd, const char **step);
 
-/* Starts a helper in a new group, maps its users and gives it the common root to build; it then waits for its configuration (spawn.c). */
+/* Starts a helper in a new group, maps its users and gives it the common root to build; it then waits for its configuration
+ * (spawn.c). */
 int lf_sb_spawn (lf_sb_host *h, lf_sb_child *out, lf_error *err);
 void lf_sb_child_abandon (lf_sb_child *c); /* kills and reaps it, closes everything, removes its group */
 /* Keeps one helper waiting, so that the next environment finds its namespaces, groups and common root ready. */

@@ -15,9 +15,11 @@
 #include <unistd.h>
 #include "sandbox_impl.h"
 
-#define NAMESPACES_FIX \
-  "allow user namespaces: sysctl -w kernel.unprivileged_userns_clone=1 (Debian), kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu), " \
-  "user.max_user_namespaces=10000; in a container, run it with the right to make namespaces (docker run --privileged); or run as root"
+#define NAMESPACES_FIX                                                                                                             \
+  "allow user namespaces: sysctl -w kernel.unprivileged_userns_clone=1 (Debian), kernel.apparmor_restrict_unprivileged_userns=0 "  \
+  "(Ubuntu), "                                                                                                                     \
+  "user.max_user_namespaces=10000; in a container, run it with the right to make namespaces (docker run --privileged); or run as " \
+  "root"
 
 static int
 write_proc (pid_t pid, const char *file, const char *text)
@@ -66,7 +68,8 @@ static int
 make_channels (int ctl[2], int log[2], lf_error *err)
 {
   if (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ctl) < 0)
-    return LF_FAIL (err, LF_EXIT_IO, "sandbox", "raise the limit of open files (ulimit -n)", "no control socket: %s", strerror (errno));
+    return LF_FAIL (err, LF_EXIT_IO, "sandbox", "raise the limit of open files (ulimit -n)", "no control socket: %s",
+                    strerror (errno));
   if (pipe2 (log, O_CLOEXEC) < 0)
     return LF_FAIL (err, LF_EXIT_IO, "sandbox", "raise the limit of open files (ulimit -n)", "no log pipe: %s", strerror (errno));
   /* Only our ends: a runtime may not expect its output to be non-blocking. */
@@ -79,7 +82,13 @@ static int
 start (lf_sb_host *h, int cgroup_fd, const int ctl, const int log, lf_sb_child *out, const char **step)
 {
   lf_sb_clone c = { .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | (h->userns ? CLONE_NEWUSER : 0),
-                    .cgroup_fd = cgroup_fd, .init_fd = h->init_fd, .null_fd = h->null_fd, .ctl_fd = ctl, .log_fd = log, .userns = h->userns, .stack = h->stack };
+                    .cgroup_fd = cgroup_fd,
+                    .init_fd = h->init_fd,
+                    .null_fd = h->null_fd,
+                    .ctl_fd = ctl,
+                    .log_fd = log,
+                    .userns = h->userns,
+                    .stack = h->stack };
   int e = lf_sb_clone_run (&c, &out->pid, &out->pidfd, step);
   if (e == 0 && h->userns && map_users (h, out->pid) < 0)
     {
@@ -96,11 +105,20 @@ send_prepare (lf_sb_host *h, lf_sb_child *c, bool joined, lf_error *err)
   int fds[LF_CG_JOIN_MAX], n = joined ? 0 : lf_cg_join_fds (c->cg, fds, err);
   if (n < 0)
     return -1;
-  lf_init_prepare p = { .magic = LF_INIT_MAGIC, .ops = h->steps_n,
-                        .flags = (h->switch_user ? LF_INIT_SWITCH_USER : 0) | (h->userns ? LF_INIT_USERNS : 0) | (h->old_mounts ? LF_INIT_OLD_MOUNTS : 0) };
-  struct iovec iov[4] = { { &p, sizeof p }, { h->attach, strlen (h->attach) + 1 }, { (char *) LF_SB_HOSTNAME, sizeof LF_SB_HOSTNAME }, { h->steps.data, h->steps.len } };
+  lf_init_prepare p = { .magic = LF_INIT_MAGIC,
+                        .ops = h->steps_n,
+                        .flags = (h->switch_user ? LF_INIT_SWITCH_USER : 0) | (h->userns ? LF_INIT_USERNS : 0)
+                                 | (h->old_mounts ? LF_INIT_OLD_MOUNTS : 0) };
+  struct iovec iov[4] = { { &p, sizeof p },
+                          { h->attach, strlen (h->attach) + 1 },
+                          { (char *) LF_SB_HOSTNAME, sizeof LF_SB_HOSTNAME },
+                          { h->steps.data, h->steps.len } };
   struct msghdr m = { .msg_iov = iov, .msg_iovlen = 4 };
-  union { struct cmsghdr h; char space[CMSG_SPACE (sizeof fds)]; } control = { 0 };
+  union
+  {
+    struct cmsghdr h;
+    char space[CMSG_SPACE (sizeof fds)];
+  } control = { 0 };
   if (n > 0)
     {
       m.msg_control = control.space;
@@ -125,8 +143,9 @@ static int
 spawn_error (int e, const char *step, lf_error *err)
 {
   bool room = e == EAGAIN || e == ENOMEM || e == EMFILE || e == ENFILE;
-  return LF_FAIL (err, room ? LF_EXIT_IO : LF_EXIT_UNSUPPORTED, "sandbox", room ? "start fewer environments, or raise ulimit -n and -u" : NAMESPACES_FIX,
-                  "cannot %s: %s", step, strerror (e));
+  return LF_FAIL (err, room ? LF_EXIT_IO : LF_EXIT_UNSUPPORTED, "sandbox",
+                  room ? "start fewer environments, or raise ulimit -n and -u" : NAMESPACES_FIX, "cannot %s: %s", step,
+                  strerror (e));
 }
 
 static int
@@ -216,10 +235,12 @@ lf_sb_setup_error (const lf_sb_host *h, const lf_init_note *n, lf_error *err)
   bool denied = n->value == EPERM || n->value == EACCES;
   const char *fix = "";
   if (denied && h->userns && !strncmp (n->text, "mount /proc", 11))
-    fix = "this container hides parts of /proc, so a new one may not be mounted; run the container with --privileged or --security-opt systempaths=unconfined";
+    fix = "this container hides parts of /proc, so a new one may not be mounted; run the container with --privileged or "
+          "--security-opt systempaths=unconfined";
   else if (denied && strncmp (n->text, "show ", 5) != 0)
     fix = NAMESPACES_FIX;
   else if (denied)
     fix = "make it readable for this user";
-  lf_error_set (err, denied && fix[0] != 'm' ? LF_EXIT_UNSUPPORTED : LF_EXIT_IO, __FILE__, __LINE__, "sandbox", fix, "cannot %.190s: %s", n->text, strerror (n->value));
+  lf_error_set (err, denied && fix[0] != 'm' ? LF_EXIT_UNSUPPORTED : LF_EXIT_IO, __FILE__, __LINE__, "sandbox", fix,
+                "cannot %.190s: %s", n->text, strerror (n->value));
 }

@@ -123,7 +123,8 @@ status_zero (const char *key)
 static void
 check_powers (void)
 {
-  EXPECT (status_zero ("CapInh:") && status_zero ("CapPrm:") && status_zero ("CapEff:") && status_zero ("CapBnd:") && status_zero ("CapAmb:"));
+  EXPECT (status_zero ("CapInh:") && status_zero ("CapPrm:") && status_zero ("CapEff:") && status_zero ("CapBnd:")
+          && status_zero ("CapAmb:"));
   EXPECT (setuid (0) < 0);
   EXPECT (fails_with (EPERM, sethostname ("x", 1)));
   /* Pid 1 stands. The signals are ignored, not refused. */
@@ -419,23 +420,40 @@ int
 inside_main (int argc, char **argv)
 {
   const char *name = argc > 2 ? argv[2] : "", *arg = argc > 3 ? argv[3] : "";
-  if (!strcmp (name, "true")) return 0;
-  if (!strcmp (name, "exit")) return atoi (arg);
-  if (!strcmp (name, "signal")) return raise (atoi (arg)), 0;
-  if (!strcmp (name, "sleep")) return say ("asleep\n"), wait_forever (), 0;
-  if (!strcmp (name, "look")) return look (arg);
-  if (!strcmp (name, "quota")) return quota (arg);
-  if (!strcmp (name, "exec-tmp")) return exec_from_tmp ();
-  if (!strcmp (name, "kept")) return kept ();
-  if (!strcmp (name, "tree")) return tree (true);
-  if (!strcmp (name, "leave-tree")) return tree (false);
-  if (!strcmp (name, "bomb")) return bomb ();
-  if (!strcmp (name, "eat")) return eat (arg);
-  if (!strcmp (name, "eat-tmp")) return eat_tmp (arg);
-  if (!strcmp (name, "read")) return read_all (arg);
-  if (!strcmp (name, "breathe")) return breathe (arg);
-  if (!strcmp (name, "talk")) return talk ();
-  if (!strcmp (name, "tick")) return tick ();
+  if (!strcmp (name, "true"))
+    return 0;
+  if (!strcmp (name, "exit"))
+    return atoi (arg);
+  if (!strcmp (name, "signal"))
+    return raise (atoi (arg)), 0;
+  if (!strcmp (name, "sleep"))
+    return say ("asleep\n"), wait_forever (), 0;
+  if (!strcmp (name, "look"))
+    return look (arg);
+  if (!strcmp (name, "quota"))
+    return quota (arg);
+  if (!strcmp (name, "exec-tmp"))
+    return exec_from_tmp ();
+  if (!strcmp (name, "kept"))
+    return kept ();
+  if (!strcmp (name, "tree"))
+    return tree (true);
+  if (!strcmp (name, "leave-tree"))
+    return tree (false);
+  if (!strcmp (name, "bomb"))
+    return bomb ();
+  if (!strcmp (name, "eat"))
+    return eat (arg);
+  if (!strcmp (name, "eat-tmp"))
+    return eat_tmp (arg);
+  if (!strcmp (name, "read"))
+    return read_all (arg);
+  if (!strcmp (name, "breathe"))
+    return breathe (arg);
+  if (!strcmp (name, "talk"))
+    return talk ();
+  if (!strcmp (name, "tick"))
+    return tick ();
   printf ("no such check: %s\n", name);
   return 99;
 }

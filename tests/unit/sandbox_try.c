@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sandbox_try: runs a command in a sandbox and shows what happens; with -b, measures how long sandboxes take to start. For developers.
- *   sandbox_try [-n] [-o] [-s] [-m MB] [-t MB] [-g none|v1|v2] [-d TASKDIR] [-b COUNT] [--] COMMAND [ARGUMENT...]
+ * sandbox_try: runs a command in a sandbox and shows what happens; with -b, measures how long sandboxes take to start. For
+ * developers. sandbox_try [-n] [-o] [-s] [-m MB] [-t MB] [-g none|v1|v2] [-d TASKDIR] [-b COUNT] [--] COMMAND [ARGUMENT...]
  */
 #include <errno.h>
 #include <poll.h>
@@ -61,8 +61,10 @@ show_end (lf_sandbox *s, const lf_sb_event *ev)
 {
   lf_sb_usage u;
   lf_sandbox_usage (s, &u);
-  fprintf (stderr, "exited %d code %d signal %d core %d oom %d exec_errno %d\n", ev->exit.exited, ev->exit.code, ev->exit.signal, ev->exit.core, ev->exit.oom, ev->exit.exec_errno);
-  fprintf (stderr, "memory %.1f max %.1f tmp %.1f MB, cpu %lld us\n", (double) u.memory_bytes / 1e6, (double) u.max_memory_bytes / 1e6, (double) u.tmp_bytes / 1e6, (long long) u.cpu_us);
+  fprintf (stderr, "exited %d code %d signal %d core %d oom %d exec_errno %d\n", ev->exit.exited, ev->exit.code, ev->exit.signal,
+           ev->exit.core, ev->exit.oom, ev->exit.exec_errno);
+  fprintf (stderr, "memory %.1f max %.1f tmp %.1f MB, cpu %lld us\n", (double) u.memory_bytes / 1e6,
+           (double) u.max_memory_bytes / 1e6, (double) u.tmp_bytes / 1e6, (long long) u.cpu_us);
 }
 
 static int
@@ -119,8 +121,8 @@ spawn_once (char **argv)
 static void
 bench (lf_sb_host *h, const lf_sb_plan *p, int n)
 {
-  lf_time_us *launched = calloc ((size_t) n, sizeof *launched), *call = calloc ((size_t) n, sizeof *call), *whole = calloc ((size_t) n, sizeof *whole),
-             *plain = calloc ((size_t) n, sizeof *plain);
+  lf_time_us *launched = calloc ((size_t) n, sizeof *launched), *call = calloc ((size_t) n, sizeof *call),
+             *whole = calloc ((size_t) n, sizeof *whole), *plain = calloc ((size_t) n, sizeof *plain);
   for (int i = 0; i < n; i++)
     {
       lf_error err;
@@ -146,8 +148,8 @@ bench (lf_sb_host *h, const lf_sb_plan *p, int n)
       plain[i] = spawn_once (p->argv.v);
     }
   lf_time_us a = median (call, n), b = median (launched, n), c = median (whole, n), d = median (plain, n);
-  printf ("launch call %lld us, to exec %lld us, to exit %lld us, plain spawn to exit %lld us; ratio %.2f\n", (long long) a, (long long) b, (long long) c, (long long) d,
-          (double) c / (double) d);
+  printf ("launch call %lld us, to exec %lld us, to exit %lld us, plain spawn to exit %lld us; ratio %.2f\n", (long long) a,
+          (long long) b, (long long) c, (long long) d, (double) c / (double) d);
   free (launched);
   free (call);
   free (whole);
@@ -157,8 +159,14 @@ bench (lf_sb_host *h, const lf_sb_plan *p, int n)
 int
 main (int argc, char **argv)
 {
-  lf_sb_plan p = { .task_dir = lf_strdup ("/usr/share"), .memory_bytes = 128 * LF_MB, .tmp_bytes = 512 * LF_MB, .cpu_milli = LF_NONE, .visible_cpus = 2, .fds = 1024,
-                   .processes = 1024, .nproc_rlimit = 742 };
+  lf_sb_plan p = { .task_dir = lf_strdup ("/usr/share"),
+                   .memory_bytes = 128 * LF_MB,
+                   .tmp_bytes = 512 * LF_MB,
+                   .cpu_milli = LF_NONE,
+                   .visible_cpus = 2,
+                   .fds = 1024,
+                   .processes = 1024,
+                   .nproc_rlimit = 742 };
   lf_cg_kind kind = LF_CG_NONE;
   char dir[] = "/tmp/sandbox_try.XXXXXX";
   lf_sb_host_options o = { .state_dir = dir };
@@ -167,15 +175,34 @@ main (int argc, char **argv)
   while ((c = getopt (argc, argv, "+nosm:t:g:d:b:")) != -1)
     switch (c)
       {
-      case 'n': p.network = LF_NET_NONE; break;
-      case 's': o.no_spare = true; break;
-      case 'o': o.old_mounts = true; break;
-      case 'm': p.memory_bytes = atoll (optarg) * LF_MB; break;
-      case 't': p.tmp_bytes = atoll (optarg) * LF_MB; break;
-      case 'g': kind = !strcmp (optarg, "v2") ? LF_CG_V2 : !strcmp (optarg, "v1") ? LF_CG_V1 : LF_CG_NONE; o.cg = &kind; break;
-      case 'd': free (p.task_dir); p.task_dir = lf_strdup (optarg); break;
-      case 'b': count = atoi (optarg); break;
-      default: return 2;
+      case 'n':
+        p.network = LF_NET_NONE;
+        break;
+      case 's':
+        o.no_spare = true;
+        break;
+      case 'o':
+        o.old_mounts = true;
+        break;
+      case 'm':
+        p.memory_bytes = atoll (optarg) * LF_MB;
+        break;
+      case 't':
+        p.tmp_bytes = atoll (optarg) * LF_MB;
+        break;
+      case 'g':
+        kind = !strcmp (optarg, "v2") ? LF_CG_V2 : !strcmp (optarg, "v1") ? LF_CG_V1 : LF_CG_NONE;
+        o.cg = &kind;
+        break;
+      case 'd':
+        free (p.task_dir);
+        p.task_dir = lf_strdup (optarg);
+        break;
+      case 'b':
+        count = atoi (optarg);
+        break;
+      default:
+        return 2;
       }
   for (int i = optind; i < argc; i++)
     lf_strv_add (&p.argv, argv[i]);

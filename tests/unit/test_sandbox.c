@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Real sandboxes: as root and as an ordinary user, with the best control groups here and with none, with the newer mount calls and with
- * the old one. What the kernel here cannot do is said and skipped.
+ * Real sandboxes: as root and as an ordinary user, with the best control groups here and with none, with the newer mount calls and
+ * with the old one. What the kernel here cannot do is said and skipped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,9 +32,13 @@
 #define USER 65534
 #define TMP_BYTES (8 * LF_MB)
 
-typedef struct mode { const char *name; bool ordinary_user, no_groups, old_mounts, no_userns; } mode;
+typedef struct mode
+{
+  const char *name;
+  bool ordinary_user, no_groups, old_mounts, no_userns;
+} mode;
 static const mode *now_mode;
-static char root_dir[64];    /* everything the tests write */
+static char root_dir[64]; /* everything the tests write */
 static lf_sb_host *host;
 static lf_buf log_text;
 
@@ -46,19 +50,27 @@ new_host (void)
   lf_error err;
   char *helper LF_CLEANUP (lf_freep) = lf_asprintf ("%s/lambdafit-init", root_dir);
   char *dir LF_CLEANUP (lf_freep) = lf_asprintf ("%s/state-%d-%d", root_dir, (int) getpid (), ++serial);
-  lf_sb_host_options o = { .state_dir = dir, .init_path = helper, .cg = now_mode->no_groups ? &none : NULL, .old_mounts = now_mode->old_mounts };
+  lf_sb_host_options o
+      = { .state_dir = dir, .init_path = helper, .cg = now_mode->no_groups ? &none : NULL, .old_mounts = now_mode->old_mounts };
   lf_sb_host *h = lf_sb_host_new (&o, &err);
   if (!h)
     print_message ("%s: %s: %s\n", now_mode->name, err.what, err.why);
   return h;
 }
 
-/* ---- running one ------------------------------------------------------------------------------------------------------------------ */
+/* ---- running one
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static void
 plan_init (lf_sb_plan *p, const char *check, const char *arg)
 {
-  *p = (lf_sb_plan){ .memory_bytes = 256 * LF_MB, .tmp_bytes = TMP_BYTES, .cpu_milli = LF_NONE, .visible_cpus = 2, .fds = 1024, .processes = 1024, .nproc_rlimit = 742 };
+  *p = (lf_sb_plan){ .memory_bytes = 256 * LF_MB,
+                     .tmp_bytes = TMP_BYTES,
+                     .cpu_milli = LF_NONE,
+                     .visible_cpus = 2,
+                     .fds = 1024,
+                     .processes = 1024,
+                     .nproc_rlimit = 742 };
   p->task_dir = lf_asprintf ("%s/task", root_dir);
   assert_int_equal (lf_strv_add (&p->argv, "/var/task/program"), 0);
   if (check)
@@ -113,7 +125,8 @@ drain (lf_sandbox *s)
 static void
 turn (lf_sandbox *s)
 {
-  struct pollfd p[3] = { { lf_sandbox_ctl_fd (s), POLLIN, 0 }, { lf_sandbox_log_fd (s), POLLIN, 0 },
+  struct pollfd p[3] = { { lf_sandbox_ctl_fd (s), POLLIN, 0 },
+                         { lf_sandbox_log_fd (s), POLLIN, 0 },
                          { lf_sandbox_memory_fd (s), lf_sandbox_memory_fd_is_pri (s) ? POLLPRI : POLLIN, 0 } };
   poll (p, 3, 20);
   drain (s);
@@ -230,7 +243,8 @@ run_check (const char *check, const char *arg)
   plan_fini (&p);
 }
 
-/* ---- what it looks like inside ------------------------------------------------------------------------------------------------------ */
+/* ---- what it looks like inside
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void
 test_inside (void **state)
@@ -272,8 +286,9 @@ test_binds (void **state)
   p.binds[1] = (lf_sb_bind){ lf_asprintf ("%s/prefix", root_dir), lf_asprintf ("/opt/below") };
   p.binds_n = 2;
   lf_strv_fini (&p.argv);
-  const char *script = "test -r /opt/layer/file && test -L /opt/link && test -r /opt/below/file && test -r /home/someone/.tools/prefix/file"
-                       " && test $(ls -A /home/someone | wc -l) = 1 && ! touch /opt/x 2>/dev/null && ! touch /opt/layer/x 2>/dev/null";
+  const char *script
+      = "test -r /opt/layer/file && test -L /opt/link && test -r /opt/below/file && test -r /home/someone/.tools/prefix/file"
+        " && test $(ls -A /home/someone | wc -l) = 1 && ! touch /opt/x 2>/dev/null && ! touch /opt/layer/x 2>/dev/null";
   lf_strv_add (&p.argv, "/bin/sh");
   lf_strv_add (&p.argv, "-c");
   lf_strv_add (&p.argv, script);
@@ -284,7 +299,9 @@ test_binds (void **state)
   plan_fini (&p);
 }
 
-/* ---- ends ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- ends
+ * -------------------------------------------------------------------------------------------------------------------------------
+ */
 
 static void
 test_codes (void **state)
@@ -428,7 +445,9 @@ test_bomb (void **state)
   plan_fini (&p);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- memory
+ * -------------------------------------------------------------------------------------------------------------------------------
+ */
 
 static void
 test_memory (void **state)
@@ -542,7 +561,8 @@ test_peak (void **state)
   plan_fini (&p);
 }
 
-/* ---- freeze, network, many --------------------------------------------------------------------------------------------------------------- */
+/* ---- freeze, network, many
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static void
 test_freeze (void **state)
@@ -604,7 +624,10 @@ static void
 test_many (void **state)
 {
   (void) state;
-  enum { MANY = 50 };
+  enum
+  {
+    MANY = 50
+  };
   lf_sandbox *s[MANY];
   lf_sb_plan p;
   plan_init (&p, "sleep", NULL);
@@ -622,7 +645,8 @@ test_many (void **state)
   plan_fini (&p);
 }
 
-/* ---- when the daemon dies ---------------------------------------------------------------------------------------------------------------- */
+/* ---- when the daemon dies
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static void
 doomed_daemon (int out, bool frozen)
@@ -671,7 +695,8 @@ test_daemon_killed (void **state)
   lf_sb_host_free (new_host ());
 }
 
-/* ---- refusals ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- refusals
+ * ------------------------------------------------------------------------------------------------------------------------------ */
 
 static void
 expect_refused (const char *from, const char *to)
@@ -782,7 +807,8 @@ test_no_helper (void **state)
   assert_true (err.fix[0] != 0);
 }
 
-/* ---- the scenery ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the scenery
+ * ------------------------------------------------------------------------------------------------------------------------- */
 
 static void
 write_at (const char *name, const char *text, mode_t m)
@@ -800,7 +826,8 @@ copy_at (const char *from, const char *name)
   lf_buf b;
   lf_error err;
   lf_buf_init (&b, 0);
-  if (lf_read_file (from, 256 * LF_MB, &b, &err) < 0 || lf_write_file_atomic (path, b.data, b.len, &err) < 0 || chmod (path, 0755) < 0)
+  if (lf_read_file (from, 256 * LF_MB, &b, &err) < 0 || lf_write_file_atomic (path, b.data, b.len, &err) < 0
+      || chmod (path, 0755) < 0)
     fail_msg ("%s: %s", err.what, err.why);
   lf_buf_fini (&b);
 }
@@ -853,7 +880,10 @@ clear_scene (void **state)
 static int
 forbid_user_namespaces (void)
 {
-  enum { NEWUSER = 0x10000000 };
+  enum
+  {
+    NEWUSER = 0x10000000
+  };
   struct sock_filter f[] = {
     BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, nr)),
     BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
@@ -889,23 +919,37 @@ test_refused (void **state)
 static int
 run_mode (const mode *m)
 {
-  static const struct CMUnitTest all[]
-      = { cmocka_unit_test (test_inside),     cmocka_unit_test (test_quota),         cmocka_unit_test (test_exec_from_tmp),
-          cmocka_unit_test (test_binds),      cmocka_unit_test (test_codes),         cmocka_unit_test (test_exec_errors),
-          cmocka_unit_test (test_restart),    cmocka_unit_test (test_tree_killed),   cmocka_unit_test (test_destroy_running),
-          cmocka_unit_test (test_bomb),       cmocka_unit_test (test_memory),        cmocka_unit_test (test_tmp_is_not_memory),
-          cmocka_unit_test (test_cache_is_not_memory), cmocka_unit_test (test_peak),
-          cmocka_unit_test (test_freeze),     cmocka_unit_test (test_network_none),  cmocka_unit_test (test_many),
-          cmocka_unit_test (test_daemon_killed), cmocka_unit_test (test_bad_plans), cmocka_unit_test (test_garbage),
-          cmocka_unit_test (test_no_helper) };
-  static const struct CMUnitTest few[] = { cmocka_unit_test (test_inside), cmocka_unit_test (test_quota), cmocka_unit_test (test_binds),
-                                           cmocka_unit_test (test_restart), cmocka_unit_test (test_network_none) };
+  static const struct CMUnitTest all[] = { cmocka_unit_test (test_inside),
+                                           cmocka_unit_test (test_quota),
+                                           cmocka_unit_test (test_exec_from_tmp),
+                                           cmocka_unit_test (test_binds),
+                                           cmocka_unit_test (test_codes),
+                                           cmocka_unit_test (test_exec_errors),
+                                           cmocka_unit_test (test_restart),
+                                           cmocka_unit_test (test_tree_killed),
+                                           cmocka_unit_test (test_destroy_running),
+                                           cmocka_unit_test (test_bomb),
+                                           cmocka_unit_test (test_memory),
+                                           cmocka_unit_test (test_tmp_is_not_memory),
+                                           cmocka_unit_test (test_cache_is_not_memory),
+                                           cmocka_unit_test (test_peak),
+                                           cmocka_unit_test (test_freeze),
+                                           cmocka_unit_test (test_network_none),
+                                           cmocka_unit_test (test_many),
+                                           cmocka_unit_test (test_daemon_killed),
+                                           cmocka_unit_test (test_bad_plans),
+                                           cmocka_unit_test (test_garbage),
+                                           cmocka_unit_test (test_no_helper) };
+  static const struct CMUnitTest few[]
+      = { cmocka_unit_test (test_inside), cmocka_unit_test (test_quota), cmocka_unit_test (test_binds),
+          cmocka_unit_test (test_restart), cmocka_unit_test (test_network_none) };
   static const struct CMUnitTest refused[] = { cmocka_unit_test (test_refused) };
   now_mode = m;
   print_message ("--- %s\n", m->name);
   if (m->no_userns && m->ordinary_user)
     return cmocka_run_group_tests_name (m->name, refused, NULL, NULL);
-  return m->old_mounts ? cmocka_run_group_tests_name (m->name, few, set_scene, clear_scene) : cmocka_run_group_tests_name (m->name, all, set_scene, clear_scene);
+  return m->old_mounts ? cmocka_run_group_tests_name (m->name, few, set_scene, clear_scene)
+                       : cmocka_run_group_tests_name (m->name, all, set_scene, clear_scene);
 }
 
 /* Each mode in a process of its own: users cannot be changed back. */
@@ -936,13 +980,14 @@ main (int argc, char **argv)
 {
   if (argc > 2 && !strcmp (argv[1], "--inside"))
     return inside_main (argc, argv);
-  static const mode modes[] = { { .name = "root, control groups" },
-                                { .name = "root, no control groups", .no_groups = true },
-                                { .name = "root, old mounts", .no_groups = true, .old_mounts = true },
-                                { .name = "root, user namespaces forbidden", .no_userns = true },
-                                { .name = "ordinary user", .ordinary_user = true },
-                                { .name = "ordinary user, old mounts", .ordinary_user = true, .no_groups = true, .old_mounts = true },
-                                { .name = "ordinary user, user namespaces forbidden", .ordinary_user = true, .no_userns = true } };
+  static const mode modes[]
+      = { { .name = "root, control groups" },
+          { .name = "root, no control groups", .no_groups = true },
+          { .name = "root, old mounts", .no_groups = true, .old_mounts = true },
+          { .name = "root, user namespaces forbidden", .no_userns = true },
+          { .name = "ordinary user", .ordinary_user = true },
+          { .name = "ordinary user, old mounts", .ordinary_user = true, .no_groups = true, .old_mounts = true },
+          { .name = "ordinary user, user namespaces forbidden", .ordinary_user = true, .no_userns = true } };
   int r = 0;
   for (size_t i = 0; i < LF_ARRAY_LEN (modes); i++)
     {

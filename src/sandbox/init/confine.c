@@ -51,7 +51,8 @@ network_up (job *j)
   step_set (j, "listen on", "127.0.0.1:9001");
   int one = 1;
   setsockopt (s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons (LF_INIT_API_PORT), .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  struct sockaddr_in a
+      = { .sin_family = AF_INET, .sin_port = htons (LF_INIT_API_PORT), .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
   if (bind (s, (struct sockaddr *) &a, sizeof a) < 0 || listen (s, 128) < 0)
     return -1;
   j->listen_fd = s;
@@ -91,7 +92,8 @@ confine_early (job *j)
     return -1;
   if (j->flags & LF_INIT_USERNS)
     forbid_user_namespaces ();
-  /* A new session keyring hides the daemon's keys. Keys have a quota per user; without a new one the old stays, and cannot be told. */
+  /* A new session keyring hides the daemon's keys. Keys have a quota per user; without a new one the old stays, and cannot be told.
+   */
   syscall (SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
   for (unsigned long c = 0; c < 64 && prctl (PR_CAPBSET_DROP, c, 0, 0, 0) == 0; c++)
     ;

@@ -13,7 +13,7 @@ typedef struct job
 {
   lf_init_prepare p;
   lf_init_config c;
-  uint32_t flags;                 /* of both */
+  uint32_t flags; /* of both */
   const char *attach, *hostname, *common_ops, *ops;
   char *argv[LF_INIT_ARGV_MAX + 1], *envp[LF_INIT_ENV_MAX + 1];
   int join[LF_INIT_FDS_MAX];
@@ -24,12 +24,12 @@ typedef struct job
 
 int prepare_parse (job *j, char *text, size_t n); /* parse.c: 0, or -1 with errno EPROTO */
 int config_parse (job *j, char *text, size_t n);
-int root_begin (job *j);            /* mounts.c: what is common to all */
-int root_finish (job *j);           /* after it the sandbox's root is "/" */
-int groups_join (job *j);           /* confine.c */
-int confine_early (job *j);         /* what does not depend on the environment */
+int root_begin (job *j);    /* mounts.c: what is common to all */
+int root_finish (job *j);   /* after it the sandbox's root is "/" */
+int groups_join (job *j);   /* confine.c */
+int confine_early (job *j); /* what does not depend on the environment */
 int network_up (job *j);
-int confine_late (job *j);          /* what the supervisor gives up before the runtime starts */
+int confine_late (job *j);              /* what the supervisor gives up before the runtime starts */
 int runtime_start (job *j, pid_t *pid); /* run.c: 0 and a pid after exec succeeded, else errno */
 void step_set (job *j, const char *verb, const char *path);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * lambdafit-init: pid 1 of one execution environment. It is started inside fresh namespaces, builds the root, gives up its powers,
- * starts the runtime and stays to watch it: it reaps everything, kills the whole tree on command or when the runtime ends, and starts
- * the runtime again in the same environment. It ends when the daemon does (the control socket closes), and the kernel then kills
- * everything in its pid namespace.
+ * starts the runtime and stays to watch it: it reaps everything, kills the whole tree on command or when the runtime ends, and
+ * starts the runtime again in the same environment. It ends when the daemon does (the control socket closes), and the kernel then
+ * kills everything in its pid namespace.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,11 @@ send_note (uint32_t type, int value, const char *text, const int *fds, size_t nf
   lf_init_note n = { .type = type, .value = value };
   if (text)
     snprintf (n.text, sizeof n.text, "%s", text);
-  union { struct cmsghdr h; char space[CMSG_SPACE (3 * sizeof (int))]; } control = { 0 };
+  union
+  {
+    struct cmsghdr h;
+    char space[CMSG_SPACE (3 * sizeof (int))];
+  } control = { 0 };
   struct iovec iov = { &n, sizeof n };
   struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
   if (nfds)
@@ -54,7 +58,11 @@ send_note (uint32_t type, int value, const char *text, const int *fds, size_t nf
 static size_t
 message (char *text, size_t max, int *fds, size_t *nfds)
 {
-  union { struct cmsghdr h; char space[CMSG_SPACE (LF_INIT_FDS_MAX * sizeof (int))]; } control;
+  union
+  {
+    struct cmsghdr h;
+    char space[CMSG_SPACE (LF_INIT_FDS_MAX * sizeof (int))];
+  } control;
   struct iovec iov = { text, max };
   struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space };
   ssize_t n;

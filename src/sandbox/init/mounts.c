@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The root of a sandbox: an empty tmpfs to which the steps of the configuration are added, then /proc and /tmp, then it becomes "/"
- * and the host's tree is let go. The mount calls of Linux 5.2 (5.12 for recursive read-only) are used where the kernel has them: one
- * detached tree per bind, made read-only before anyone can see it. Older kernels get mount(2).
+ * and the host's tree is let go. The mount calls of Linux 5.2 (5.12 for recursive read-only) are used where the kernel has them:
+ * one detached tree per bind, made read-only before anyone can see it. Older kernels get mount(2).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +40,10 @@
 #define K_ATTR_NOSUID 2u
 #define K_ATTR_NODEV 4u
 #define K_ATTR_NOEXEC 8u
-struct k_mount_attr { uint64_t set, clear, propagation, userns_fd; };
+struct k_mount_attr
+{
+  uint64_t set, clear, propagation, userns_fd;
+};
 
 static bool old_calls; /* mount(2) only */
 
@@ -120,9 +123,11 @@ old_read_only (const char *path, unsigned long flags)
   struct statvfs v;
   if (statvfs (path, &v) < 0)
     return -1;
-  static const struct { unsigned long st, ms; } keep[]
-      = { { ST_NOSUID, MS_NOSUID }, { ST_NODEV, MS_NODEV }, { ST_NOEXEC, MS_NOEXEC }, { ST_NOATIME, MS_NOATIME },
-          { ST_NODIRATIME, MS_NODIRATIME }, { ST_RELATIME, MS_RELATIME }, { ST_RDONLY, MS_RDONLY } };
+  static const struct
+  {
+    unsigned long st, ms;
+  } keep[] = { { ST_NOSUID, MS_NOSUID },         { ST_NODEV, MS_NODEV },       { ST_NOEXEC, MS_NOEXEC }, { ST_NOATIME, MS_NOATIME },
+               { ST_NODIRATIME, MS_NODIRATIME }, { ST_RELATIME, MS_RELATIME }, { ST_RDONLY, MS_RDONLY } };
   for (size_t i = 0; i < sizeof keep / sizeof *keep; i++)
     if (v.f_flag & keep[i].st)
       flags |= keep[i].ms;
@@ -227,8 +232,8 @@ mount_fs (const char *type, const char *const *options, unsigned attr, const cha
   char text[256] = "";
   for (size_t n = 0; options[0] && n < sizeof text; options += 2)
     n += (size_t) snprintf (text + n, sizeof text - n, "%s%s=%s", n ? "," : "", options[0], options[1]);
-  unsigned long flags = (attr & K_ATTR_RDONLY ? MS_RDONLY : 0) | (attr & K_ATTR_NOSUID ? MS_NOSUID : 0) | (attr & K_ATTR_NODEV ? MS_NODEV : 0)
-                        | (attr & K_ATTR_NOEXEC ? MS_NOEXEC : 0);
+  unsigned long flags = (attr & K_ATTR_RDONLY ? MS_RDONLY : 0) | (attr & K_ATTR_NOSUID ? MS_NOSUID : 0)
+                        | (attr & K_ATTR_NODEV ? MS_NODEV : 0) | (attr & K_ATTR_NOEXEC ? MS_NOEXEC : 0);
   if (mount (type, to, type, flags & ~(unsigned long) MS_RDONLY, text) < 0)
     return -1;
   if ((flags & MS_RDONLY) && old_read_only (to, flags) < 0)
@@ -244,7 +249,8 @@ bind_tree (const char *from, const char *to, bool device)
   int fd = (int) syscall (SYS_open_tree, AT_FDCWD, from, K_TREE_CLONE | K_TREE_CLOEXEC | (device ? 0 : AT_RECURSIVE));
   if (fd < 0)
     return -1;
-  struct k_mount_attr a = { .set = device ? K_ATTR_NOSUID | K_ATTR_NOEXEC : K_ATTR_RDONLY | K_ATTR_NOSUID | K_ATTR_NODEV, .propagation = MS_PRIVATE };
+  struct k_mount_attr a
+      = { .set = device ? K_ATTR_NOSUID | K_ATTR_NOEXEC : K_ATTR_RDONLY | K_ATTR_NOSUID | K_ATTR_NODEV, .propagation = MS_PRIVATE };
   int r = (int) syscall (SYS_mount_setattr, fd, "", AT_EMPTY_PATH | (device ? 0 : AT_RECURSIVE), &a, sizeof a);
   if (r == 0)
     r = attach (fd, to);
@@ -344,7 +350,8 @@ root_begin (job *j)
 {
   static const char *const options[] = { "size", "1m", "nr_inodes", "4096", "mode", "0755", NULL };
   struct k_mount_attr nothing = { 0 };
-  old_calls = (j->flags & LF_INIT_OLD_MOUNTS) || (syscall (SYS_mount_setattr, -1, "", 0, &nothing, sizeof nothing) < 0 && errno == ENOSYS);
+  old_calls = (j->flags & LF_INIT_OLD_MOUNTS)
+              || (syscall (SYS_mount_setattr, -1, "", 0, &nothing, sizeof nothing) < 0 && errno == ENOSYS);
   /* With a user namespace of our own the mounts are cut off already. */
   step_set (j, "cut off", "the host's mounts");
   if (!(j->flags & LF_INIT_USERNS) && mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the daemon and lambdafit-init say to each other over the control socket (descriptor 3 of the helper, SOCK_SEQPACKET). Both are
- * built together and run on the same machine, so messages are plain structs. The daemon sends two messages that
- * make the sandbox, then commands; the helper sends notes.
+ * What the daemon and lambdafit-init say to each other over the control socket (descriptor 3 of the helper, SOCK_SEQPACKET). Both
+ * are built together and run on the same machine, so messages are plain structs. The daemon sends two messages that make the
+ * sandbox, then commands; the helper sends notes.
  */
 #ifndef LF_INIT_WIRE_H
 #define LF_INIT_WIRE_H
@@ -29,10 +29,13 @@ enum
   LF_INIT_USERNS = 8       /* in a user namespace of its own */
 };
 
-/* First message: what every sandbox has. A helper that has got it may wait for its second message for as long as the daemon likes. NUL-terminated
- * strings follow: the folder to build the root on, the host name, `ops` steps. Descriptors that come with it are lists of processes of
- * control groups: writing "0" moves the helper in. */
-typedef struct lf_init_prepare { uint32_t magic, flags, ops; } lf_init_prepare;
+/* First message: what every sandbox has. A helper that has got it may wait for its second message for as long as the daemon likes.
+ * NUL-terminated strings follow: the folder to build the root on, the host name, `ops` steps. Descriptors that come with it are
+ * lists of processes of control groups: writing "0" moves the helper in. */
+typedef struct lf_init_prepare
+{
+  uint32_t magic, flags, ops;
+} lf_init_prepare;
 
 /* Second message: one environment. `ops` steps, `argc` arguments, `envc` variables follow. A step is its letter and a path inside,
  * with a second string where said:
@@ -57,7 +60,10 @@ enum
   LF_INIT_CMD_CONT,
   LF_INIT_CMD_QUIT
 };
-typedef struct lf_init_cmd { uint32_t type; } lf_init_cmd;
+typedef struct lf_init_cmd
+{
+  uint32_t type;
+} lf_init_cmd;
 
 enum
 {
@@ -68,6 +74,11 @@ enum
   LF_INIT_NOTE_SETUP_FAILED, /* value: errno, text: the step */
   LF_INIT_NOTE_EXIT          /* value: wait status */
 };
-typedef struct lf_init_note { uint32_t type; int32_t value; char text[200]; } lf_init_note;
+typedef struct lf_init_note
+{
+  uint32_t type;
+  int32_t value;
+  char text[200];
+} lf_init_note;
 
 #endif
