@@ -221,10 +221,12 @@ def test_python_exit_is_not_an_error_report(bench):
 
 @pytest.mark.parametrize("value, sent", [
     ("float('nan')", b"NaN"), ("None", b"null"), ("'\\u00e9'", "\"é\"".encode()), ("b'\\x00raw'", b"\x00raw"), ("(1, [2])", b"[1, [2]]"),
+    ("[P(1, (2, P([], {})))]", b'[{"a": 1, "b": [2, {"a": [], "b": {}}]}]'),
     ("[Decimal('1.10'), Decimal('NaN'), {'a': Decimal('12345678901234567890.5')}]", b'[1.10, NaN, {"a": 12345678901234567890.5}]'),
 ])
 def test_python_answers_of_every_kind(bench, value, sent):
-    post, _ = python_once(bench, "from decimal import Decimal\ndef handler(e, c):\n    return %s\n" % value)
+    head = "from collections import namedtuple\nfrom decimal import Decimal\nP = namedtuple('P', 'a b')\n"
+    post, _ = python_once(bench, head + "def handler(e, c):\n    return %s\n" % value)
     assert post.body == sent
     assert post.headers["content-type"] == ("application/unknown" if value.startswith("b") else "application/json")
 
@@ -238,6 +240,8 @@ def test_python_marshal_errors(bench):
     post, _ = python_once(bench, "def handler(e, c):\n    return {1, 2}\n")
     assert json.loads(post.body)["errorType"] == "Runtime.MarshalError"
     assert json.loads(post.body)["errorMessage"] == "Unable to marshal response: Object of type set is not JSON serializable"
+    post, _ = python_once(bench, "def handler(e, c):\n    a = []\n    a.append(a)\n    return a\n")
+    assert json.loads(post.body)["errorMessage"] == "Unable to marshal response: Circular reference detected"
 
 
 def test_python_events_that_are_not_json(bench):

@@ -217,8 +217,35 @@ def ensure_ascii():
         return True
 
 
+ATOMS = frozenset([str, int, float, bool, type(None)])
+
+
+def is_plain(value):
+    """Whether nothing in it is a named tuple. Long lists of numbers are decided without a Python loop."""
+    kind = type(value)
+    if kind in ATOMS:
+        return True
+    if kind is list or kind is tuple:
+        items = value
+    elif isinstance(value, dict):
+        items = value.values()
+    else:
+        return not hasattr(value, "_asdict")
+    return ATOMS.issuperset(map(type, items)) or all(map(is_plain, items))
+
+
+def without_named_tuples(value):
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {k: without_named_tuples(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_named_tuples(v) for v in value]
+    return value
+
+
 class Encoder(object):
-    """JSON as Lambda writes it: NaN is allowed, decimals keep all their digits."""
+    """JSON as Lambda writes it: NaN is allowed, decimals keep all their digits, named tuples are objects."""
 
     def __init__(self):
         self.ascii = ensure_ascii()
@@ -237,6 +264,11 @@ class Encoder(object):
 
     def __call__(self, value):
         try:
+            try:
+                if not is_plain(value):
+                    value = without_named_tuples(value)
+            except RecursionError:
+                pass  # the encoder says it better: a circular reference
             text = self.encode_json(value)
             if self.decimals:
                 pieces = text.split('"' + self.mark + ":")
