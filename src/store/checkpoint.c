@@ -9,6 +9,7 @@
  */
 #include "inside.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,6 +18,8 @@
 
 #define WAL_SOFT_PAGES 2000   /* 8 MB since the last checkpoint wake the thread */
 #define WAL_HARD_PAGES 16000  /* 64 MB: ask for a restart */
+#define PASSIVE_ROUNDS 4
+#define RESTART_PAGES 200     /* few enough that the writer may wait for them */
 #define RESTART_BUSY_MS 5     /* the longest that a restart may hold the writer for the sake of readers */
 
 struct lf_checkpointer
@@ -34,8 +37,15 @@ static void
 checkpoint (lf_checkpointer *c)
 {
   int in_wal = 0, moved = 0;
-  if (sqlite3_wal_checkpoint_v2 (c->db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_wal, &moved) != SQLITE_OK)
-    in_wal = moved = 0; /* a full disk, most likely: the WAL stays, nothing is lost, the writer will say it when its own writes fail */
+  /* Passive ones until little is left for the restart to do, as long as it gets less. */
+  for (int round = 0, left = INT_MAX; round < PASSIVE_ROUNDS; round++, left = in_wal - moved)
+    if (sqlite3_wal_checkpoint_v2 (c->db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_wal, &moved) != SQLITE_OK)
+      {
+        in_wal = moved = 0; /* a full disk, most likely: the WAL stays and nothing is lost; the writer will say it when its own writes fail */
+        break;
+      }
+    else if (in_wal <= WAL_HARD_PAGES || in_wal - moved < RESTART_PAGES || in_wal - moved >= left)
+      break;
   if (in_wal > WAL_HARD_PAGES)
     {
       int after = 0;

@@ -19,7 +19,7 @@
 #define NAME "lambdafit-wal"
 #define WAL_HEADER_BYTES 32
 #define FRAME_HEADER_BYTES 24
-#define GATHER_MAX ((size_t) 256 << 10)
+#define GATHER_MAX ((size_t) 127 << 10) /* SQLite's own VFS takes less than 128 KB at a time */
 
 typedef struct wal_file
 {

@@ -177,6 +177,34 @@ uncommitted_is_gone (void **state)
   assert_int_equal (help_sql (path, "SELECT count (*) FROM invocations"), 1);
 }
 
+/* More pages than the WAL's writer gathers, and than SQLite keeps in memory. */
+static void
+one_large_commit (void **state)
+{
+  (void) state;
+  lf_error err = { 0 };
+  char id[32], tail[4000];
+  memset (tail, 'l', sizeof tail);
+  const char *path = help_path ("large.db");
+  lf_store *s CLEAN_STORE = help_open (path);
+  for (int i = 0; i < 4000; i++)
+    {
+      snprintf (id, sizeof id, "%d", i * 7919 % 4001);
+      lf_record r = help_record (id, i % 2 ? "A" : "B");
+      r.log_tail = tail;
+      r.log_tail_len = sizeof tail;
+      assert_int_equal (lf_store_invocation (s, &r, &err), 0);
+      if (i == 100)
+        {
+          r.status = LF_ST_CRASH;
+          assert_int_equal (lf_store_invocation_update (s, &r, &err), 0);
+        }
+    }
+  assert_int_equal (lf_store_commit (s, &err), 0);
+  assert_int_equal (help_sql (path, "SELECT count (*) FROM invocations WHERE length (log_tail) = 4000"), 4000);
+  assert_true (help_sound (path));
+}
+
 /* ---- functions, environments, violations --------------------------------------------------------------------------------------- */
 
 static void
@@ -515,7 +543,8 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (every_column_round_trips), cmocka_unit_test (text_stays_text),
     cmocka_unit_test (names_are_not_sql),        cmocka_unit_test (updates_and_refusals),
-    cmocka_unit_test (uncommitted_is_gone),      cmocka_unit_test (functions_by_change),
+    cmocka_unit_test (uncommitted_is_gone),      cmocka_unit_test (one_large_commit),
+         cmocka_unit_test (functions_by_change),
     cmocka_unit_test (environments),             cmocka_unit_test (violations),
     cmocka_unit_test (filters),                  cmocka_unit_test (documented),
     cmocka_unit_test (queries_of_the_document),  cmocka_unit_test (default_place),
