@@ -4,7 +4,7 @@
  * invocations must never do.
  *
  * A passive checkpoint stops nobody, but as long as commits keep coming it never empties the WAL, so the WAL would grow for ever. Above
- * WAL_HARD_PAGES the thread therefore asks for a restart right after a passive one: the writer then waits only for the few pages that
+ * WAL_HARD_BYTES the thread therefore asks for a restart right after a passive one: the writer then waits only for the few pages that
  * came in between. A reader in the middle of a long query can prevent that; then the thread gives way at once and tries again later.
  */
 #include "inside.h"
@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WAL_SOFT_PAGES 2000   /* 8 MB since the last checkpoint wake the thread */
-#define WAL_HARD_PAGES 16000  /* 64 MB: ask for a restart */
+#define WAL_SOFT_BYTES (24 << 20) /* so much since the last checkpoint wakes the thread: each one waits for the disk, so not too often */
+#define WAL_HARD_BYTES (64 << 20) /* ask for a restart */
 #define PASSIVE_ROUNDS 4
 #define RESTART_PAGES 200     /* few enough that the writer may wait for them */
 #define RESTART_BUSY_MS 5     /* the longest that a restart may hold the writer for the sake of readers */
@@ -29,6 +29,7 @@ struct lf_checkpointer
   pthread_mutex_t lock;
   pthread_cond_t wake;
   bool stop, wanted;
+  int soft, hard;        /* the two sizes, in pages */
   atomic_int base;       /* pages that were in the WAL at the last checkpoint */
   atomic_bool pending;   /* the thread was told and has not finished */
 };
@@ -44,9 +45,9 @@ checkpoint (lf_checkpointer *c)
         in_wal = moved = 0; /* a full disk, most likely: the WAL stays and nothing is lost; the writer will say it when its own writes fail */
         break;
       }
-    else if (in_wal <= WAL_HARD_PAGES || in_wal - moved < RESTART_PAGES || in_wal - moved >= left)
+    else if (in_wal <= c->hard || in_wal - moved < RESTART_PAGES || in_wal - moved >= left)
       break;
-  if (in_wal > WAL_HARD_PAGES)
+  if (in_wal > c->hard)
     {
       int after = 0;
       if (sqlite3_wal_checkpoint_v2 (c->db, "main", SQLITE_CHECKPOINT_RESTART, &after, &moved) == SQLITE_OK)
@@ -83,12 +84,21 @@ lf_checkpointer_note (lf_checkpointer *c, int pages)
   int base = atomic_load_explicit (&c->base, memory_order_relaxed);
   if (pages < base)
     atomic_store (&c->base, base = 0);
-  if (pages - base < WAL_SOFT_PAGES || atomic_exchange (&c->pending, true))
+  if (pages - base < c->soft || atomic_exchange (&c->pending, true))
     return;
   pthread_mutex_lock (&c->lock);
   c->wanted = true;
   pthread_cond_signal (&c->wake);
   pthread_mutex_unlock (&c->lock);
+}
+
+static int
+page_size (sqlite3 *db)
+{
+  sqlite3_stmt *st LF_CLEANUP (lf_stmt_freep) = NULL;
+  if (sqlite3_prepare_v2 (db, "PRAGMA page_size", -1, &st, NULL) == SQLITE_OK && sqlite3_step (st) == SQLITE_ROW)
+    return sqlite3_column_int (st, 0);
+  return 4096;
 }
 
 /* Signals belong to the program's own threads. */
@@ -121,6 +131,9 @@ lf_checkpointer_start (const char *path, lf_error *err)
     {
       sqlite3_busy_timeout (c->db, RESTART_BUSY_MS);
       sqlite3_exec (c->db, "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -64", NULL, NULL, NULL);
+      int page = page_size (c->db);
+      c->soft = WAL_SOFT_BYTES / page;
+      c->hard = WAL_HARD_BYTES / page;
       rc = start_without_signals (c);
       if (rc == 0)
         return c;

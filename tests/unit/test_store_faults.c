@@ -609,7 +609,7 @@ checkpoints_happen (void **state)
   memset (tail, 'w', sizeof tail);
   const char *path = help_path ("wal.db");
   lf_store *s CLEAN_STORE = help_open (path);
-  for (int n = 0; n < 4000; n++)
+  for (int n = 0; n < 8000; n++)
     {
       char id[32];
       snprintf (id, sizeof id, "w-%d", n);
