@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * engine: the live driver. It carries out the fleet's effects with real sandboxes and the real clock on one libuv loop, measures, writes
+ * each invocation's row, and answers only after the row is committed: everything that finished in one loop turn is committed together.
+ * The HTTP faces (api/) call in; the engine speaks to a runtime through lf_rt_ops so that it knows no routes.
+ */
+#ifndef LAMBDAFIT_ENGINE_H
+#define LAMBDAFIT_ENGINE_H
+
+#include <uv.h>
+#include "lambdafit/base.h"
+#include "lambdafit/model.h"
+#include "lambdafit/package.h"
+#include "lambdafit/sandbox.h"
+#include "lambdafit/store.h"
+
+typedef struct lf_engine lf_engine;
+typedef struct lf_live_fn lf_live_fn;
+typedef struct lf_live_env lf_live_env;
+typedef struct lf_call lf_call;
+
+/* ---- a function made ready to run -------------------------------------------------------------------------------------------- */
+
+typedef struct lf_prepared
+{
+  lf_function f;
+  lf_package package;
+  char *opt_dir;
+  lf_interpreter interp;
+  bool has_interp;
+  lf_strv notes;       /* choices worth telling: handler taken, interpreter not exact */
+  lf_violation near[LF_VIOLATIONS_MAX]; /* package, zip, layers, env */
+  size_t near_n;
+} lf_prepared;
+
+/* Opens the code and layers, finds what is missing in `f` (which is moved into *out), checks every limit Lambda checks at deployment, and
+ * finds the interpreter. Blocks (unpacks zips): before serving only. `strict`: another interpreter version than the runtime's is refused. */
+int lf_prepare (lf_function *f, const char *target, const char *interpreter, bool strict, const lf_profile *p, lf_prepared *out, lf_error *err);
+void lf_prepared_fini (lf_prepared *p);
+
+/* ---- calls --------------------------------------------------------------------------------------------------------------------- */
+
+/* What the caller gets. Borrowed; valid during `done`. */
+typedef struct lf_outcome
+{
+  const char *request_id;
+  lf_status status;
+  bool function_error;             /* X-Amz-Function-Error: Unhandled */
+  const char *body;
+  size_t body_len;
+  const char *content_type;        /* the runtime's, or NULL */
+  const char *log_tail;
+  size_t log_tail_len;
+  const char *throttle_reason;
+  int64_t retry_after_ms;
+  const lf_record *record;
+  const lf_inv *inv;               /* the phases as the fleet measured them */
+  const lf_violation *violations;
+  size_t violations_n;
+  const lf_error *error;           /* not NULL: the log could not be written: the result must not be given out */
+} lf_outcome;
+typedef void (*lf_call_done) (const lf_outcome *o, void *user);
+
+typedef struct lf_call_options
+{
+  lf_buf *payload;                 /* moved: empty afterwards */
+  lf_str client_context;           /* decoded JSON, or empty */
+  lf_str trace_id;                 /* caller's X-Amzn-Trace-Id, or empty */
+  const char *qualifier;           /* NULL: none */
+  const char *request_id;          /* NULL: a new one (retries of asynchronous events keep theirs) */
+  bool want_tail;                  /* answer only when the invocation has wholly ended, so that the log is complete */
+  bool sync;
+  lf_call_done done;
+  void *user;
+} lf_call_options;
+/* Leads to exactly one `done`, never before this returns, unless the caller forgets it. NULL only when out of memory (then no `done`). */
+lf_call *lf_engine_call (lf_engine *e, lf_live_fn *fn, lf_call_options *o, lf_error *err);
+/* The caller went away: `done` will not be called; the invocation goes on, as on Lambda. */
+void lf_engine_forget (lf_call *c);
+/* Writes the row of a request refused before the fleet saw it (too large, not JSON); `done` comes when it is committed. */
+lf_call *lf_engine_reject (lf_engine *e, lf_live_fn *fn, int64_t request_bytes, const char *error_type, const char *message, lf_call_done done,
+                           void *user, lf_error *err);
+
+/* ---- the runtime's side ------------------------------------------------------------------------------------------------------------ */
+
+/* Protocol states of the Runtime API, with the names its error texts use (runtime states of AWS's emulator). */
+typedef enum
+{
+  LF_RT_STARTED, LF_RT_INIT_ERROR, LF_RT_READY, LF_RT_RUNNING, LF_RT_INVOCATION_RESPONSE, LF_RT_INVOCATION_ERROR_RESPONSE,
+  LF_RT_RESPONSE_SENT
+} lf_rt_state;
+const char *lf_rt_state_name (lf_rt_state s);
+
+typedef struct lf_rt_ops
+{
+  /* Opens the Runtime API of an environment: on `fd` (a listening socket) or, for -1, on 127.0.0.1 at any port. */
+  void *(*open) (lf_live_env *env, int fd, int *port, lf_error *err);
+  /* An invocation is there: answer one waiting /next, now or when it comes. */
+  void (*deliver) (void *face, const lf_call *call);
+  /* The runtime's process is gone: forget its waiting requests. */
+  void (*drop) (void *face);
+  void (*close) (void *face);
+  /* The invocation ended without the runtime (timeout, crash): its event is no longer to be given out. */
+  void (*revoke) (void *face);
+} lf_rt_ops;
+
+/* What the routes report. The environment must be alive; calls in a wrong state are the route's to refuse (it owns the protocol state). */
+void lf_engine_next (lf_live_env *env);                                       /* /next arrived */
+/* /response or /error arrived whole. body is moved when not NULL. `error`: it was /error. */
+void lf_engine_response (lf_live_env *env, lf_buf *body, bool error, lf_str content_type, lf_str error_type);
+void lf_engine_response_too_large (lf_live_env *env, int64_t bytes);
+void lf_engine_init_error (lf_live_env *env, lf_buf *body, lf_str error_type);
+
+/* ---- looking in --------------------------------------------------------------------------------------------------------------------- */
+
+const char *lf_call_request_id (const lf_call *c);
+const char *lf_call_invocation_id (const lf_call *c);
+const char *lf_call_trace_id (const lf_call *c);
+const char *lf_call_arn (const lf_call *c);
+lf_str lf_call_client_context (const lf_call *c);
+lf_str lf_call_payload (const lf_call *c);
+int64_t lf_call_deadline_wall_ms (const lf_call *c);
+const lf_call *lf_live_env_call (const lf_live_env *env);                      /* the one being served, or NULL */
+lf_engine *lf_live_env_engine (const lf_live_env *env);
+const lf_function *lf_live_env_function (const lf_live_env *env);
+const char *lf_live_env_id (const lf_live_env *env);
+
+lf_live_fn *lf_engine_find (lf_engine *e, const char *name);
+const lf_function *lf_live_fn_config (const lf_live_fn *fn);
+const lf_prepared *lf_live_fn_prepared (const lf_live_fn *fn);
+const lf_profile *lf_engine_profile (const lf_engine *e);
+void lf_engine_each_fn (lf_engine *e, void (*visit) (lf_live_fn *fn, void *user), void *user);
+
+typedef struct lf_env_info
+{
+  const char *id, *function, *state;
+  int64_t age_ms, served, memory_bytes, tmp_bytes, keepalive_left_ms;
+  bool frozen;
+  int pid;
+} lf_env_info;
+void lf_engine_each_env (lf_engine *e, void (*visit) (const lf_env_info *i, void *user), void *user);
+
+/* ---- the engine itself ---------------------------------------------------------------------------------------------------------------- */
+
+/* Text as Lambda would log it: platform lines and the function's output, in order. */
+typedef void (*lf_log_sink) (const lf_function *f, const char *text, size_t n, void *user);
+
+typedef struct lf_engine_options
+{
+  uv_loop_t *loop;
+  const lf_profile *profile;
+  lf_store *store;
+  lf_sb_host *host;
+  const lf_rt_ops *rt;
+  lf_log_sink log;
+  void *log_user;
+  bool pass_credentials, rate_limit;
+  int64_t concurrency;       /* account, LF_NONE: the profile's */
+  char *const *environ_;     /* the caller's environment */
+} lf_engine_options;
+lf_engine *lf_engine_new (const lf_engine_options *o, lf_error *err);
+/* Takes over *p (emptied). A name that exists already is an error. */
+lf_live_fn *lf_engine_add (lf_engine *e, lf_prepared *p, lf_error *err);
+/* Ends every environment; `closed` is called when none is left and every row is committed. Calls still running are answered as ended. */
+void lf_engine_close (lf_engine *e, void (*closed) (void *user), void *user);
+void lf_engine_free (lf_engine *e);
+bool lf_engine_idle (const lf_engine *e); /* no call is running */
+
+#endif

@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One call: from the caller's payload to the row and the answer. The row is written when the outcome is known (ANSWER) and told to the
+ * caller after the commit; when the invocation has wholly ended (FINISH) the row is corrected if anything grew since.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "internal.h"
+
+#define LF_ERROR_BODY_PARSE_MAX (1 << 20)
+
+/* ---- making one ------------------------------------------------------------------------------------------------------------------ */
+
+static void
+make_trace_id (lf_call *c, lf_str given)
+{
+  if (given.n && given.n < sizeof c->trace_id)
+    {
+      memcpy (c->trace_id, given.p, given.n);
+      return;
+    }
+  uint8_t r[20];
+  lf_random_bytes (r, sizeof r);
+  int n = snprintf (c->trace_id, sizeof c->trace_id, "Root=1-%08x-", (unsigned) (c->received_wall_us / 1000000));
+  for (int i = 0; i < 12; i++)
+    n += snprintf (c->trace_id + n, sizeof c->trace_id - (size_t) n, "%02x", r[i]);
+  n += snprintf (c->trace_id + n, sizeof c->trace_id - (size_t) n, ";Parent=");
+  for (int i = 12; i < 20; i++)
+    n += snprintf (c->trace_id + n, sizeof c->trace_id - (size_t) n, "%02x", r[i]);
+  snprintf (c->trace_id + n, sizeof c->trace_id - (size_t) n, ";Sampled=0");
+}
+
+static lf_call *
+call_new (lf_engine *e, lf_live_fn *fn, const char *request_id, lf_error *err)
+{
+  lf_call *c = calloc (1, sizeof *c);
+  if (!c)
+    {
+      (void) LF_FAIL_NOMEM (err);
+      return NULL;
+    }
+  c->engine = e;
+  c->fn = fn;
+  c->inv.user = c;
+  c->received_wall_us = lf_wall_us ();
+  if (request_id)
+    snprintf (c->request_id, sizeof c->request_id, "%s", request_id);
+  else
+    lf_uuid4 (c->request_id);
+  lf_buf_init (&c->payload, 0);
+  lf_buf_init (&c->client_context, 0);
+  lf_buf_init (&c->body, 0);
+  lf_buf_init (&c->tail, 0);
+  lf_record_init (&c->record);
+  c->response_bytes = c->cpu_us = c->throttled_us = c->tmp_growth = LF_NONE;
+  c->usage = (lf_sb_usage){ LF_NONE, LF_NONE, LF_NONE, LF_NONE, LF_NONE, LF_NONE };
+  e->calls++;
+  return c;
+}
+
+static void
+call_free (lf_call *c)
+{
+  c->engine->calls--;
+  lf_buf_fini (&c->payload);
+  lf_buf_fini (&c->client_context);
+  lf_buf_fini (&c->body);
+  lf_buf_fini (&c->tail);
+  free (c->arn);
+  free (c);
+}
+
+lf_call *
+lf_engine_call (lf_engine *e, lf_live_fn *fn, lf_call_options *o, lf_error *err)
+{
+  lf_call *c = call_new (e, fn, o->request_id, err);
+  if (!c)
+    return NULL;
+  c->want_tail = o->want_tail;
+  c->done = o->done;
+  c->user = o->user;
+  c->inv.sync = o->sync;
+  make_trace_id (c, o->trace_id);
+  if (e->profile->invocation_id)
+    lf_uuid4 (c->invocation_id);
+  if ((o->client_context.n && lf_buf_add (&c->client_context, o->client_context.p, o->client_context.n) < 0)
+      || (o->qualifier && !(c->arn = lf_function_arn (&fn->prep.f, o->qualifier))))
+    {
+      call_free (c);
+      (void) LF_FAIL_NOMEM (err);
+      return NULL;
+    }
+  if (o->payload)
+    {
+      c->payload = *o->payload;
+      lf_buf_init (o->payload, 0);
+    }
+  c->request_bytes = (int64_t) c->payload.len;
+  lf_engine_event (e, &(lf_event){ .type = LF_EV_INVOKE, .fn = fn->core, .inv = &c->inv });
+  return c;
+}
+
+void
+lf_engine_forget (lf_call *c)
+{
+  c->done = NULL;
+}
+
+/* ---- while it runs --------------------------------------------------------------------------------------------------------------- */
+
+/* The environment works for this call from now on: measures and output count for it. Called again at delivery, when it must not start
+ * over what the init has used. */
+void
+lf_call_begin (lf_call *c, lf_live_env *env)
+{
+  if (env->call == c)
+    return;
+  env->call = c;
+  c->env = env;
+  memcpy (c->env_id, env->id, sizeof c->env_id);
+  if (!env->sb)
+    return; /* being launched: all bases are zero */
+  lf_sb_usage u;
+  lf_sandbox_usage (env->sb, &u);
+  env->cpu_base = u.cpu_us;
+  env->throttled_base = u.throttled_us;
+  env->tmp_base = u.tmp_bytes;
+  lf_sandbox_mark (env->sb);
+  lf_live_env_drain (env);
+  lf_log_ring_reset (&env->log);
+}
+
+void
+lf_call_delivered (lf_call *c)
+{
+  lf_engine *e = c->engine;
+  lf_time_us left = c->inv.env->deadline == LF_NONE ? 0 : c->inv.env->deadline - lf_now_us ();
+  c->deadline_wall_ms = (lf_wall_us () + left) / 1000;
+  if (!e->log)
+    return;
+  lf_buf line LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&line, 0);
+  if (lf_line_start (&line, e->profile, &c->fn->prep.f, c->request_id, lf_wall_us ()) == 0 && !line.failed)
+    lf_engine_say (e, &c->fn->prep.f, line.data, line.len);
+}
+
+void
+lf_call_abandoned (lf_call *c)
+{
+  lf_engine *e = c->engine;
+  lf_live_env *env = c->env;
+  const char *type = NULL;
+  if (c->inv.abandoned_status == LF_ST_INIT_ERROR)
+    {
+      lf_buf body LF_CLEANUP (lf_buf_fini);
+      lf_buf_init (&body, 0);
+      lf_body_exit (&body, e->profile, c->request_id, &c->inv.exit, &type);
+      if (env && env->init_error_type[0])
+        type = env->init_error_type;
+    }
+  lf_buf line LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&line, 0);
+  if (lf_line_init_report (&line, e->profile, &c->fn->prep.f, c->inv.abandoned_init_us, "init",
+                           c->inv.abandoned_status == LF_ST_INIT_TIMEOUT ? "timeout" : "error", type, lf_wall_us ()) == 0 && !line.failed)
+    lf_engine_say (e, &c->fn->prep.f, line.data, line.len);
+}
+
+void
+lf_engine_response (lf_live_env *env, lf_buf *body, bool error, lf_str content_type, lf_str error_type)
+{
+  lf_call *c = env->call;
+  if (!c)
+    return;
+  lf_buf_fini (&c->body);
+  c->body = *body;
+  lf_buf_init (body, 0);
+  c->response_bytes = (int64_t) c->body.len;
+  snprintf (c->content_type, sizeof c->content_type, "%.*s", (int) content_type.n, content_type.n ? content_type.p : "");
+  snprintf (c->error_type, sizeof c->error_type, "%.*s", (int) error_type.n, error_type.n ? error_type.p : "");
+  c->posted_error = error;
+  lf_engine_event (env->engine, &(lf_event){ .type = LF_EV_RESPONSE, .env = env->core, .status = error ? LF_ST_FUNCTION_ERROR : LF_ST_OK });
+}
+
+void
+lf_engine_response_too_large (lf_live_env *env, int64_t bytes)
+{
+  lf_call *c = env->call;
+  if (!c)
+    return;
+  const char *type = "";
+  lf_buf_reset (&c->body);
+  lf_body_response_too_large (&c->body, env->engine->profile, bytes, &type);
+  snprintf (c->error_type, sizeof c->error_type, "%s", type);
+  c->posted_error = true;
+  c->response_bytes = bytes;
+  lf_engine_event (env->engine, &(lf_event){ .type = LF_EV_RESPONSE, .env = env->core, .status = LF_ST_FUNCTION_ERROR });
+}
+
+/* Told, not ended: init fails when the process does (or when its time is over), as on Lambda. */
+void
+lf_engine_init_error (lf_live_env *env, lf_buf *body, lf_str error_type)
+{
+  lf_buf_fini (&env->init_error_body);
+  env->init_error_body = *body;
+  lf_buf_init (body, 0);
+  snprintf (env->init_error_type, sizeof env->init_error_type, "%.*s", (int) error_type.n, error_type.n ? error_type.p : "");
+}
+
+/* ---- the outcome --------------------------------------------------------------------------------------------------------------------- */
+
+/* errorType and errorMessage as the row shows them, from the JSON the caller gets. */
+static void
+read_error_body (lf_call *c)
+{
+  if (c->body.len == 0 || c->body.len > LF_ERROR_BODY_PARSE_MAX)
+    return;
+  lf_error ignored = { 0 };
+  cJSON *o LF_CLEANUP (lf_json_freep) = lf_json_parse (c->body.data, c->body.len, "error body", &ignored);
+  const char *type = o ? lf_json_str (o, "errorType") : NULL;
+  const char *message = o ? lf_json_str (o, "errorMessage") : NULL;
+  if (type && !c->error_type[0])
+    snprintf (c->error_type, sizeof c->error_type, "%s", type);
+  if (message && !c->error_message[0])
+    {
+      snprintf (c->error_message, sizeof c->error_message, "%s", message);
+      c->error_message[lf_utf8_valid (c->error_message, strlen (c->error_message))] = 0;
+    }
+}
+
+static void
+platform_body (lf_call *c)
+{
+  lf_engine *e = c->engine;
+  const char *type = NULL;
+  lf_buf_reset (&c->body);
+  switch (c->inv.status)
+    {
+    case LF_ST_TIMEOUT:
+    case LF_ST_INIT_TIMEOUT:
+      lf_body_timeout (&c->body, e->profile, c->request_id, c->fn->prep.f.timeout_ms, lf_wall_us (), &type);
+      break;
+    case LF_ST_INIT_ERROR:
+      if (c->env && c->env->init_error_body.len)
+        {
+          lf_buf_add (&c->body, c->env->init_error_body.data, c->env->init_error_body.len);
+          type = c->env->init_error_type;
+          break;
+        }
+      /* fall through */
+    default:
+      if (c->env && c->env->launch_error.exit != LF_EXIT_OK)
+        {
+          type = "Sandbox.Failure";
+          lf_buf_adds (&c->body, "{\"errorType\":\"Sandbox.Failure\",\"errorMessage\":");
+          char text[2400];
+          snprintf (text, sizeof text, "RequestId: %s Error: %s: %s", c->request_id, c->env->launch_error.what, c->env->launch_error.why);
+          lf_buf_add_json_str (&c->body, text, strlen (text));
+          lf_buf_addc (&c->body, '}');
+          break;
+        }
+      lf_body_exit (&c->body, e->profile, c->request_id, &c->inv.exit, &type);
+      break;
+    }
+  if (type)
+    snprintf (c->error_type, sizeof c->error_type, "%s", type);
+}
+
+/* The answer was known before the process ended badly: the caller keeps it, only the row's error type is new. */
+static void
+type_after_answer (lf_call *c)
+{
+  if (c->inv.status != LF_ST_CRASH && c->inv.status != LF_ST_OUT_OF_MEMORY)
+    return;
+  const char *type = NULL;
+  lf_buf body LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&body, 0);
+  lf_body_exit (&body, c->engine->profile, c->request_id, &c->inv.exit, &type);
+  snprintf (c->error_type, sizeof c->error_type, "%s", type ? type : "");
+}
+
+static int64_t
+less (int64_t now, int64_t base)
+{
+  return now == LF_NONE || base == LF_NONE ? LF_NONE : now - base;
+}
+
+static void
+measure (lf_call *c)
+{
+  lf_live_env *env = c->env;
+  if (!env || !env->sb)
+    return;
+  lf_live_env_drain (env);
+  lf_sandbox_usage (env->sb, &c->usage);
+  c->cpu_us = less (c->usage.cpu_us, env->cpu_base);
+  c->throttled_us = less (c->usage.throttled_us, env->throttled_base);
+  c->tmp_growth = less (c->usage.tmp_bytes, env->tmp_base);
+}
+
+/* Last part of the log as X-Amz-Log-Result would give it: START, what was printed, END, REPORT. */
+static void
+make_tail (lf_call *c)
+{
+  lf_engine *e = c->engine;
+  const lf_function *f = &c->fn->prep.f;
+  int64_t now = lf_wall_us ();
+  size_t max = (size_t) e->profile->log_tail_bytes;
+  lf_buf all LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&all, 0);
+  lf_line_start (&all, e->profile, f, c->request_id, now);
+  if (c->env && c->env->log.buf.len)
+    {
+      lf_buf_add (&all, c->env->log.buf.data, c->env->log.buf.len);
+      if (all.len && all.data[all.len - 1] != '\n')
+        lf_buf_addc (&all, '\n');
+      c->log_seen = c->env->log.buf.len;
+    }
+  lf_line_end (&all, e->profile, f, c->request_id, now);
+  lf_line_report (&all, e->profile, f, &c->record, now);
+  lf_buf_reset (&c->tail);
+  size_t from = all.len > max ? all.len - max : 0;
+  lf_buf_add (&c->tail, all.data + from, all.len - from);
+}
+
+static void
+fill_record (lf_call *c)
+{
+  const lf_function *f = &c->fn->prep.f;
+  const lf_inv *inv = &c->inv;
+  lf_record *r = &c->record;
+  r->request_id = c->request_id;
+  r->function = f->name;
+  r->environment = c->env_id[0] ? c->env_id : NULL;
+  r->host = c->engine->hostname;
+  r->source = LF_SRC_LIVE;
+  r->received_us = c->received_wall_us;
+  r->status = inv->status;
+  r->cold = inv->status == LF_ST_THROTTLED || inv->status == LF_ST_REJECTED ? -1 : inv->cold;
+  r->error_type = c->error_type[0] ? c->error_type : NULL;
+  r->error_message = c->error_message[0] ? c->error_message : NULL;
+  r->memory_mb = f->memory_mb;
+  r->tmp_mb = f->tmp_mb;
+  r->arch = f->arch;
+  r->region = f->region;
+  r->profile = c->engine->profile->name;
+  r->request_bytes = c->request_bytes;
+  r->response_bytes = c->response_bytes;
+  if (r->cold < 0)
+    return;
+  r->wait_us = inv->wait_us;
+  r->init_us = inv->init_us;
+  r->duration_us = inv->duration_us;
+  bool timed_out = inv->status == LF_ST_TIMEOUT || inv->status == LF_ST_INIT_TIMEOUT;
+  r->billed_ms = lf_billed_ms (c->engine->profile, f->rt.kind, inv->init_us, inv->duration_us == LF_NONE ? 0 : inv->duration_us, timed_out, f->timeout_ms);
+  r->max_memory_bytes = c->usage.max_memory_bytes;
+  r->peak_memory_bytes = c->usage.peak_memory_bytes;
+  r->tmp_used_bytes = c->usage.tmp_bytes;
+  r->tmp_growth_bytes = c->tmp_growth;
+  r->cpu_us = c->cpu_us;
+  r->throttled_us = c->throttled_us;
+}
+
+static void
+write_row (lf_call *c)
+{
+  lf_engine *e = c->engine;
+  lf_error err = { 0 };
+  int rc = c->recorded ? lf_store_invocation_update (e->store, &c->record, &err) : lf_store_invocation (e->store, &c->record, &err);
+  if (!c->recorded && rc == 0)
+    {
+      c->violations_n = lf_violations (&c->fn->prep.f, e->profile, lf_sb_host_enforcement (e->host), &c->record, c->violations);
+      for (size_t i = 0; i < c->violations_n && rc == 0; i++)
+        rc = lf_store_violation (e->store, &c->violations[i], &err);
+    }
+  c->recorded = true;
+  if (rc < 0)
+    lf_engine_log_failed (e, &err);
+}
+
+static void
+settle (lf_call *c)
+{
+  measure (c);
+  if (c->inv.responded)
+    type_after_answer (c);
+  else if (c->inv.status != LF_ST_OK && c->inv.status != LF_ST_FUNCTION_ERROR && c->inv.status != LF_ST_THROTTLED && c->inv.status != LF_ST_REJECTED)
+    platform_body (c);
+  if (c->inv.status == LF_ST_THROTTLED)
+    {
+      snprintf (c->error_type, sizeof c->error_type, "TooManyRequestsException");
+      snprintf (c->error_message, sizeof c->error_message, "Rate Exceeded. (%s)", c->inv.throttle_reason ? c->inv.throttle_reason : "");
+    }
+  else if (c->inv.status != LF_ST_OK)
+    read_error_body (c);
+  fill_record (c);
+  if (c->record.cold >= 0)
+    {
+      make_tail (c);
+      c->record.log_tail = c->tail.data;
+      c->record.log_tail_len = c->tail.len;
+    }
+}
+
+void
+lf_call_answer (lf_call *c)
+{
+  c->inv.answered = true;
+  if (c->want_tail && c->inv.status != LF_ST_THROTTLED)
+    return; /* the log is complete only at the end */
+  settle (c);
+  write_row (c);
+  lf_engine_queue_answer (c);
+}
+
+static void
+say_end (lf_call *c)
+{
+  lf_engine *e = c->engine;
+  if (!e->log || c->record.cold < 0)
+    return;
+  lf_buf lines LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&lines, 0);
+  int64_t now = lf_wall_us ();
+  if (c->inv.status == LF_ST_INIT_ERROR || c->inv.status == LF_ST_INIT_TIMEOUT)
+    lf_line_init_report (&lines, e->profile, &c->fn->prep.f, c->inv.duration_us, "invoke", c->inv.status == LF_ST_INIT_TIMEOUT ? "timeout" : "error",
+                         c->inv.status == LF_ST_INIT_ERROR ? c->record.error_type : NULL, now);
+  if (c->inv.delivered == 0 || c->inv.delivered == LF_NONE)
+    lf_line_start (&lines, e->profile, &c->fn->prep.f, c->request_id, now);
+  lf_line_end (&lines, e->profile, &c->fn->prep.f, c->request_id, now);
+  lf_line_report (&lines, e->profile, &c->fn->prep.f, &c->record, now);
+  if (!lines.failed)
+    lf_engine_say (e, &c->fn->prep.f, lines.data, lines.len);
+}
+
+void
+lf_call_finish (lf_call *c)
+{
+  lf_live_env *env = c->env;
+  int64_t duration_before = c->record.duration_us;
+  lf_status status_before = c->record.status;
+  c->finished = true;
+  if (!c->recorded)
+    {
+      settle (c);
+      write_row (c);
+    }
+  else if (c->record.cold >= 0)
+    {
+      if (env)
+        lf_live_env_drain (env);
+      bool more_output = env && env->log.buf.len != c->log_seen;
+      if (more_output || c->inv.duration_us != duration_before || c->inv.status != status_before)
+        {
+          type_after_answer (c);
+          measure (c);
+          fill_record (c);
+          make_tail (c);
+          c->record.log_tail = c->tail.data;
+          c->record.log_tail_len = c->tail.len;
+          write_row (c);
+        }
+    }
+  say_end (c);
+  if (env && env->call == c)
+    {
+      env->call = NULL;
+      lf_log_ring_reset (&env->log);
+      memset (&env->launch_error, 0, sizeof env->launch_error);
+    }
+  c->env = NULL;
+  lf_engine_queue_answer (c); /* also when told already: it is released there, after its row is committed */
+}
+
+void
+lf_call_tell (lf_call *c, const lf_error *failure)
+{
+  if (c->told)
+    return;
+  if (!c->rejected && c->want_tail && !c->finished && !failure)
+    return;
+  c->told = true;
+  if (!c->done)
+    return;
+  bool service = c->inv.status == LF_ST_THROTTLED || c->inv.status == LF_ST_REJECTED;
+  lf_outcome o = { .request_id = c->request_id,
+                   .status = c->inv.status,
+                   .function_error = !service && (c->inv.responded ? c->posted_error : c->inv.status != LF_ST_OK),
+                   .body = c->body.data ? c->body.data : "",
+                   .body_len = c->body.len,
+                   .content_type = c->content_type[0] ? c->content_type : NULL,
+                   .log_tail = c->tail.data ? c->tail.data : "",
+                   .log_tail_len = c->tail.len,
+                   .throttle_reason = c->inv.throttle_reason,
+                   .retry_after_ms = c->inv.retry_after_ms,
+                   .record = &c->record,
+                   .inv = &c->inv,
+                   .violations = c->violations,
+                   .violations_n = c->violations_n,
+                   .error = failure };
+  lf_call_done done = c->done;
+  c->done = NULL;
+  done (&o, c->user);
+}
+
+void
+lf_call_release (lf_call *c)
+{
+  if (c->finished && c->told)
+    call_free (c);
+}
+
+lf_call *
+lf_engine_reject (lf_engine *e, lf_live_fn *fn, int64_t request_bytes, const char *error_type, const char *message, lf_call_done done, void *user,
+                  lf_error *err)
+{
+  lf_call *c = call_new (e, fn, NULL, err);
+  if (!c)
+    return NULL;
+  c->done = done;
+  c->user = user;
+  c->rejected = c->finished = true;
+  c->request_bytes = request_bytes;
+  c->inv.status = LF_ST_REJECTED;
+  snprintf (c->error_type, sizeof c->error_type, "%s", error_type);
+  snprintf (c->error_message, sizeof c->error_message, "%s", message);
+  fill_record (c);
+  write_row (c);
+  lf_engine_queue_answer (c);
+  return c;
+}
+
+/* ---- looking in ----------------------------------------------------------------------------------------------------------------------- */
+
+const char *
+lf_call_request_id (const lf_call *c)
+{
+  return c->request_id;
+}
+
+const char *
+lf_call_invocation_id (const lf_call *c)
+{
+  return c->invocation_id;
+}
+
+const char *
+lf_call_trace_id (const lf_call *c)
+{
+  return c->trace_id;
+}
+
+const char *
+lf_call_arn (const lf_call *c)
+{
+  return c->arn ? c->arn : c->fn->arn;
+}
+
+lf_str
+lf_call_client_context (const lf_call *c)
+{
+  return (lf_str){ c->client_context.data, c->client_context.len };
+}
+
+lf_str
+lf_call_payload (const lf_call *c)
+{
+  return (lf_str){ c->payload.data ? c->payload.data : "", c->payload.len };
+}
+
+int64_t
+lf_call_deadline_wall_ms (const lf_call *c)
+{
+  return c->deadline_wall_ms;
+}

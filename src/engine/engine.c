@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The engine's heart: one event goes into the fleet, its effects are carried out in order; what they cause becomes the next event.
+ * Nothing here recurses into the fleet. Answers wait for the end of the loop turn, when one commit makes all their rows durable.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+/* ---- events and effects ------------------------------------------------------------------------------------------------------ */
+
+static void
+carry_out (lf_engine *e, const lf_effect *fx)
+{
+  lf_live_env *env = fx->env ? fx->env->user : NULL;
+  lf_call *call = fx->inv ? fx->inv->user : NULL;
+
+  switch (fx->type)
+    {
+    case LF_FX_START:
+      lf_live_env_start (e, fx->env);
+      break;
+    case LF_FX_RESTART:
+      lf_live_env_restart (env);
+      break;
+    case LF_FX_THAW:
+      if (env->sb)
+        lf_sandbox_thaw (env->sb);
+      break;
+    case LF_FX_FREEZE:
+      if (env->sb)
+        lf_sandbox_freeze (env->sb);
+      break;
+    case LF_FX_KILL:
+      if (env->face)
+        e->rt->revoke (env->face);
+      if (!env->sb || lf_sandbox_kill (env->sb) < 0)
+        lf_engine_event (e, &(lf_event){ .type = LF_EV_LAUNCH_FAILED, .env = env->core });
+      break;
+    case LF_FX_DESTROY:
+      if (env)
+        lf_live_env_destroy (env, fx->end);
+      else
+        lf_engine_event (e, &(lf_event){ .type = LF_EV_GONE, .env = fx->env });
+      break;
+    case LF_FX_DELIVER:
+      lf_call_begin (call, env);
+      lf_call_delivered (call);
+      e->rt->deliver (env->face, call);
+      break;
+    case LF_FX_ABANDONED:
+      lf_call_abandoned (call);
+      break;
+    case LF_FX_ANSWER:
+      lf_call_answer (call);
+      break;
+    case LF_FX_FINISH:
+      lf_call_finish (call);
+      break;
+    }
+}
+
+static void on_timer (uv_timer_t *t);
+
+static void
+arm_timer (lf_engine *e)
+{
+  lf_time_us next = lf_fleet_next (e->fleet);
+  if (next == LF_NONE || (e->timer_at != LF_NONE && e->timer_at <= next))
+    return; /* an earlier wake-up looks again */
+  lf_time_us now = lf_now_us ();
+  int64_t wait_us = next > now ? next - now : 0;
+  uv_update_time (e->loop);
+  uv_timer_start (&e->timer, on_timer, (uint64_t) ((wait_us + 999) / 1000), 0);
+  e->timer_at = next;
+}
+
+static void
+on_timer (uv_timer_t *t)
+{
+  lf_engine *e = t->data;
+  e->timer_at = LF_NONE;
+  lf_engine_event (e, &(lf_event){ .type = LF_EV_TICK });
+}
+
+static int
+queue_event (lf_engine *e, const lf_event *ev)
+{
+  if (e->queue_n == e->queue_cap)
+    {
+      size_t cap = e->queue_cap ? e->queue_cap * 2 : 32;
+      lf_event *q = realloc (e->queue, cap * sizeof *q);
+      if (!q)
+        return -1;
+      e->queue = q;
+      e->queue_cap = cap;
+    }
+  e->queue[e->queue_n++] = *ev;
+  return 0;
+}
+
+static void
+step_one (lf_engine *e, const lf_event *ev)
+{
+  e->fx.n = 0;
+  if (lf_fleet_step (e->fleet, ev, lf_now_us (), &e->fx) < 0)
+    {
+      lf_error err = { 0 };
+      (void) LF_FAIL_NOMEM (&err);
+      if (ev->type == LF_EV_INVOKE)
+        {
+          lf_call *c = ev->inv->user;
+          c->inv.status = LF_ST_REJECTED;
+          c->finished = c->rejected = true;
+          e->log_error = err;
+          lf_engine_queue_answer (c);
+        }
+      else
+        {
+          /* The fleet did not take the event; it must not be lost. Memory comes back when requests end: try again soon. */
+          lf_engine_log_failed (e, &err);
+          if (queue_event (e, ev) < 0)
+            abort ();
+          uv_timer_start (&e->timer, on_timer, 10, 0);
+        }
+      return;
+    }
+  for (size_t i = 0; i < e->fx.n; i++)
+    carry_out (e, &e->fx.v[i]);
+}
+
+void
+lf_engine_event (lf_engine *e, const lf_event *ev)
+{
+  if (queue_event (e, ev) < 0)
+    abort (); /* an event of the sandbox cannot be forgotten, and there is not even memory for the note */
+  if (e->stepping)
+    return;
+  e->stepping = true;
+  size_t todo = e->queue_n;
+  while (e->queue_head < e->queue_n && todo < (size_t) 1 << 20)
+    {
+      lf_event one = e->queue[e->queue_head++];
+      step_one (e, &one);
+      todo++;
+    }
+  if (e->queue_head == e->queue_n)
+    e->queue_head = e->queue_n = 0;
+  e->stepping = false;
+  arm_timer (e);
+}
+
+/* ---- answers ------------------------------------------------------------------------------------------------------------------- */
+
+void
+lf_engine_queue_answer (lf_call *c)
+{
+  if (c->queued)
+    return;
+  c->queued = true;
+  c->next = NULL;
+  *c->engine->waiting_tail = c;
+  c->engine->waiting_tail = &c->next;
+}
+
+static void
+flush (lf_engine *e)
+{
+  lf_error err = { 0 };
+  const lf_error *failure = NULL;
+  if (e->log_error.exit != LF_EXIT_OK)
+    {
+      err = e->log_error;
+      failure = &err;
+      memset (&e->log_error, 0, sizeof e->log_error);
+    }
+  if (lf_store_dirty (e->store) && lf_store_commit (e->store, &err) < 0)
+    {
+      failure = &err;
+      lf_engine_log_failed (e, &err);
+      memset (&e->log_error, 0, sizeof e->log_error);
+    }
+  lf_call *c = e->waiting;
+  e->waiting = NULL;
+  e->waiting_tail = &e->waiting;
+  while (c)
+    {
+      lf_call *next = c->next;
+      c->queued = false;
+      lf_call_tell (c, failure);
+      lf_call_release (c);
+      c = next;
+    }
+}
+
+static void
+on_prepare (uv_prepare_t *h)
+{
+  flush (h->data);
+}
+
+static void
+on_check (uv_check_t *h)
+{
+  flush (h->data);
+}
+
+/* Rows of this loop turn cannot be written: remembered until its answers are given, which then carry the error. */
+void
+lf_engine_log_failed (lf_engine *e, const lf_error *err)
+{
+  lf_buf b LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&b, 0);
+  lf_buf_addf (&b, "lambdafit: %s: %s\n", err->what, err->why);
+  if (err->fix[0])
+    lf_buf_addf (&b, "  fix: %s\n", err->fix);
+  if (!b.failed)
+    lf_engine_say (e, NULL, b.data, b.len);
+  e->log_error = *err;
+}
+
+void
+lf_engine_say (lf_engine *e, const lf_function *f, const char *text, size_t n)
+{
+  if (e->log && n)
+    e->log (f, text, n, e->log_user);
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------------------------ */
+
+/* Where the kernel does not enforce memory, it is looked at. */
+static void
+sample_env (const lf_env *core, void *user)
+{
+  (void) user;
+  lf_live_env *env = core->user;
+  if (env && env->sb && core->state != LF_ENV_IDLE && core->state != LF_ENV_GONE)
+    lf_sandbox_sample (env->sb);
+}
+
+static void
+on_sample (uv_timer_t *t)
+{
+  lf_engine *e = t->data;
+  lf_fleet_each (e->fleet, sample_env, e);
+}
+
+static int
+start_handles (lf_engine *e, lf_error *err)
+{
+  uv_timer_init (e->loop, &e->timer);
+  uv_timer_init (e->loop, &e->sampler);
+  uv_prepare_init (e->loop, &e->prepare);
+  uv_check_init (e->loop, &e->check);
+  e->timer.data = e->sampler.data = e->prepare.data = e->check.data = e;
+  e->handles_open = 4;
+  if (uv_prepare_start (&e->prepare, on_prepare) < 0 || uv_check_start (&e->check, on_check) < 0)
+    return LF_FAIL (err, LF_EXIT_IO, "event loop", "", "its handles cannot be started");
+  uv_unref ((uv_handle_t *) &e->prepare);
+  uv_unref ((uv_handle_t *) &e->check);
+  const lf_enforcement *enf = lf_sb_host_enforcement (e->host);
+  if (enf->by[LF_LIM_MEMORY] == LF_ENF_SAMPLED)
+    uv_timer_start (&e->sampler, on_sample, LF_SAMPLE_MS, LF_SAMPLE_MS);
+  return 0;
+}
+
+lf_engine *
+lf_engine_new (const lf_engine_options *o, lf_error *err)
+{
+  lf_engine *e = calloc (1, sizeof *e);
+  if (!e)
+    {
+      (void) LF_FAIL_NOMEM (err);
+      return NULL;
+    }
+  e->loop = o->loop;
+  e->profile = o->profile;
+  e->store = o->store;
+  e->host = o->host;
+  e->rt = o->rt;
+  e->log = o->log;
+  e->log_user = o->log_user;
+  e->pass_credentials = o->pass_credentials;
+  e->environ_ = o->environ_;
+  e->waiting_tail = &e->waiting;
+  e->timer_at = LF_NONE;
+  if (gethostname (e->hostname, sizeof e->hostname - 1) < 0)
+    strcpy (e->hostname, "localhost");
+  lf_buf json;
+  lf_buf_init (&json, 0);
+  if (lf_enforcement_json (lf_sb_host_enforcement (o->host), &json) == 0)
+    e->enforcement_json = lf_buf_take (&json);
+  lf_buf_fini (&json);
+  e->fleet = lf_fleet_new (&(lf_fleet_options){ .profile = o->profile, .concurrency = o->concurrency, .pick = LF_PICK_MRU, .rate_limit = o->rate_limit,
+                                                .scaling_limit = true, .freeze_delay_us = LF_FREEZE_DELAY_US });
+  if (!e->fleet || !e->enforcement_json)
+    {
+      (void) LF_FAIL_NOMEM (err);
+      lf_fleet_free (e->fleet);
+      free (e->enforcement_json);
+      free (e);
+      return NULL;
+    }
+  if (start_handles (e, err) < 0)
+    {
+      lf_fleet_free (e->fleet);
+      free (e->enforcement_json);
+      free (e);
+      return NULL;
+    }
+  return e;
+}
+
+static int
+store_function (lf_engine *e, lf_live_fn *fn, lf_error *err)
+{
+  int64_t at = lf_wall_us ();
+  if (lf_store_function (e->store, &fn->prep.f, at, err) < 0)
+    return -1;
+  for (size_t i = 0; i < fn->prep.near_n; i++)
+    if (lf_store_violation (e->store, &fn->prep.near[i], err) < 0)
+      return -1;
+  return lf_store_commit (e->store, err);
+}
+
+lf_live_fn *
+lf_engine_add (lf_engine *e, lf_prepared *p, lf_error *err)
+{
+  if (lf_engine_find (e, p->f.name))
+    {
+      (void) LF_FAIL (err, LF_EXIT_USAGE, p->f.name, "give one of them another name with --name", "two functions have this name");
+      return NULL;
+    }
+  lf_live_fn *fn = calloc (1, sizeof *fn);
+  if (!fn)
+    {
+      (void) LF_FAIL_NOMEM (err);
+      return NULL;
+    }
+  fn->engine = e;
+  fn->prep = *p;
+  memset (p, 0, sizeof *p);
+  fn->arn = lf_function_arn (&fn->prep.f, NULL);
+  if (!fn->arn || store_function (e, fn, err) < 0 || !(fn->core = lf_fleet_add (e->fleet, &fn->prep.f, fn)))
+    {
+      if (err->exit == LF_EXIT_OK)
+        (void) LF_FAIL_NOMEM (err);
+      *p = fn->prep;
+      free (fn->arn);
+      free (fn);
+      return NULL;
+    }
+  lf_live_fn **at = &e->fns;
+  while (*at)
+    at = &(*at)->next;
+  *at = fn;
+  return fn;
+}
+
+lf_live_fn *
+lf_engine_find (lf_engine *e, const char *name)
+{
+  for (lf_live_fn *fn = e->fns; fn; fn = fn->next)
+    if (strcmp (fn->prep.f.name, name) == 0)
+      return fn;
+  return NULL;
+}
+
+const lf_function *
+lf_live_fn_config (const lf_live_fn *fn)
+{
+  return &fn->prep.f;
+}
+
+const lf_prepared *
+lf_live_fn_prepared (const lf_live_fn *fn)
+{
+  return &fn->prep;
+}
+
+const lf_profile *
+lf_engine_profile (const lf_engine *e)
+{
+  return e->profile;
+}
+
+void
+lf_engine_each_fn (lf_engine *e, void (*visit) (lf_live_fn *fn, void *user), void *user)
+{
+  for (lf_live_fn *fn = e->fns; fn; fn = fn->next)
+    visit (fn, user);
+}
+
+typedef struct env_visit
+{
+  lf_engine *e;
+  void (*visit) (const lf_env_info *i, void *user);
+  void *user;
+} env_visit;
+
+static void
+visit_env (const lf_env *core, void *user)
+{
+  env_visit *v = user;
+  lf_live_env *env = core->user;
+  if (core->state == LF_ENV_GONE || !env)
+    return;
+  lf_sb_usage u = { LF_NONE, LF_NONE, LF_NONE, LF_NONE, LF_NONE, LF_NONE };
+  if (env->sb)
+    lf_sandbox_usage (env->sb, &u);
+  lf_time_us now = lf_now_us ();
+  lf_time_us left = lf_env_keepalive_left (v->e->fleet, core, now);
+  lf_env_info i = { .id = env->id,
+                    .function = env->fn->prep.f.name,
+                    .state = lf_env_state_name (core->state),
+                    .age_ms = (now - core->created) / 1000,
+                    .served = (int64_t) core->served,
+                    .memory_bytes = u.memory_bytes,
+                    .tmp_bytes = u.tmp_bytes,
+                    .keepalive_left_ms = left == LF_NONE ? LF_NONE : left / 1000,
+                    .frozen = core->frozen,
+                    .pid = env->sb ? (int) lf_sandbox_pid (env->sb) : -1 };
+  v->visit (&i, v->user);
+}
+
+void
+lf_engine_each_env (lf_engine *e, void (*visit) (const lf_env_info *i, void *user), void *user)
+{
+  env_visit v = { e, visit, user };
+  lf_fleet_each (e->fleet, visit_env, &v);
+}
+
+bool
+lf_engine_idle (const lf_engine *e)
+{
+  return e->calls == 0;
+}
+
+static void
+on_handle_closed (uv_handle_t *h)
+{
+  lf_engine *e = h->data;
+  if (--e->handles_open == 0 && e->closed)
+    e->closed (e->closed_user);
+}
+
+/* Called whenever an environment is gone; when the last one is, the engine's own handles go too. */
+static void
+close_when_empty (lf_engine *e)
+{
+  if (!e->closing || e->envs > 0 || e->handles_open != 4 || uv_is_closing ((uv_handle_t *) &e->timer))
+    return;
+  flush (e);
+  uv_close ((uv_handle_t *) &e->timer, on_handle_closed);
+  uv_close ((uv_handle_t *) &e->sampler, on_handle_closed);
+  uv_close ((uv_handle_t *) &e->prepare, on_handle_closed);
+  uv_close ((uv_handle_t *) &e->check, on_handle_closed);
+}
+
+void
+lf_engine_env_gone (lf_engine *e)
+{
+  e->envs--;
+  close_when_empty (e);
+}
+
+void
+lf_engine_close (lf_engine *e, void (*closed) (void *user), void *user)
+{
+  e->closed = closed;
+  e->closed_user = user;
+  e->closing = true;
+  lf_engine_event (e, &(lf_event){ .type = LF_EV_SHUTDOWN });
+  close_when_empty (e);
+}
+
+void
+lf_engine_free (lf_engine *e)
+{
+  if (!e)
+    return;
+  lf_fleet_free (e->fleet);
+  for (lf_live_fn *fn = e->fns, *next; fn; fn = next)
+    {
+      next = fn->next;
+      lf_prepared_fini (&fn->prep);
+      free (fn->arn);
+      free (fn);
+    }
+  lf_effects_fini (&e->fx);
+  free (e->queue);
+  free (e->enforcement_json);
+  free (e);
+}

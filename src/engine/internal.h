@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * engine, inside: the objects the live driver is made of.
+ */
+#ifndef LF_ENGINE_INTERNAL_H
+#define LF_ENGINE_INTERNAL_H
+
+#include "lambdafit/engine.h"
+
+/* Output kept for one invocation: enough for the longest tail and the lines around it. */
+#define LF_LOG_KEEP 8192
+#define LF_FREEZE_DELAY_US 2000
+#define LF_SAMPLE_MS 50
+
+struct lf_live_fn
+{
+  lf_engine *engine;
+  lf_prepared prep;
+  lf_fleet_fn *core;
+  char *arn;
+  lf_live_fn *next;
+};
+
+/* Text with a bound: only the newest LF_LOG_KEEP bytes matter. */
+typedef struct lf_log_ring
+{
+  lf_buf buf;
+  bool cut; /* something older was dropped */
+} lf_log_ring;
+
+typedef enum { LF_POLL_CTL, LF_POLL_LOG, LF_POLL_MEMORY, LF_POLL_COUNT } lf_poll_kind;
+typedef struct lf_env_poll
+{
+  uv_poll_t handle;
+  bool open;
+} lf_env_poll;
+
+struct lf_live_env
+{
+  lf_engine *engine;
+  lf_live_fn *fn;
+  lf_env *core;
+  char id[33];
+  char log_stream[64];
+  lf_sandbox *sb;
+  lf_sb_plan plan;
+  void *face;
+  int port;
+  lf_call *call;            /* bound now: initialising for it, or serving it */
+  lf_env_poll polls[LF_POLL_COUNT];
+  int polls_open;
+  bool destroying, dead, recorded;
+  lf_log_ring log;          /* output since the current invocation (or the init before it) began */
+  lf_buf init_error_body;   /* /init/error of the last init, or empty */
+  char init_error_type[128];
+  lf_error launch_error;    /* why no sandbox could be made */
+  int64_t cpu_base, throttled_base, tmp_base;
+};
+
+struct lf_call
+{
+  lf_inv inv;
+  lf_engine *engine;
+  lf_live_fn *fn;
+  lf_live_env *env;
+  char request_id[37], invocation_id[37], trace_id[128], env_id[33];
+  char *arn;
+  lf_buf payload, client_context;
+  int64_t received_wall_us, deadline_wall_ms;
+  bool want_tail, rejected;
+  lf_call_done done;
+  void *user;
+
+  lf_buf body;
+  char content_type[128], error_type[128], error_message[1024];
+  int64_t request_bytes, response_bytes;
+  bool posted_error;        /* the runtime's answer was an error (or too large) */
+
+  lf_sb_usage usage;         /* at the end */
+  int64_t cpu_us, throttled_us, tmp_growth;
+  lf_buf tail;
+  lf_record record;
+  lf_violation violations[LF_VIOLATIONS_MAX];
+  size_t violations_n;
+  bool recorded, queued, finished, told;
+  size_t log_seen;           /* bytes of output that the recorded tail knew */
+  lf_call *next;             /* in the queue of answers waiting for the commit */
+};
+
+struct lf_engine
+{
+  uv_loop_t *loop;
+  const lf_profile *profile;
+  lf_store *store;
+  lf_sb_host *host;
+  const lf_rt_ops *rt;
+  lf_log_sink log;
+  void *log_user;
+  bool pass_credentials;
+  char *const *environ_;
+  char hostname[65];
+  lf_fleet *fleet;
+  lf_live_fn *fns;
+  uv_timer_t timer, sampler;
+  uv_prepare_t prepare;
+  uv_check_t check;
+  lf_time_us timer_at;      /* when the timer fires, LF_NONE when it is stopped */
+  lf_effects fx;
+  lf_event *queue;
+  size_t queue_n, queue_cap, queue_head;
+  bool stepping;
+  lf_call *waiting, **waiting_tail;
+  size_t envs, calls;
+  char *enforcement_json;
+  lf_error log_error;
+  bool closing;
+  void (*closed) (void *user);
+  void *closed_user;
+  int handles_open;
+};
+
+/* engine.c */
+void lf_engine_event (lf_engine *e, const lf_event *ev);
+void lf_engine_queue_answer (lf_call *c);
+void lf_engine_say (lf_engine *e, const lf_function *f, const char *text, size_t n);
+void lf_engine_log_failed (lf_engine *e, const lf_error *err);
+
+void lf_engine_env_gone (lf_engine *e);
+
+/* live_env.c */
+void lf_live_env_start (lf_engine *e, lf_env *core);
+void lf_live_env_restart (lf_live_env *env);
+void lf_live_env_destroy (lf_live_env *env, lf_env_end end);
+void lf_live_env_drain (lf_live_env *env);
+
+/* call.c */
+void lf_call_begin (lf_call *c, lf_live_env *env);
+void lf_call_delivered (lf_call *c);
+void lf_call_answer (lf_call *c);
+void lf_call_finish (lf_call *c);
+void lf_call_abandoned (lf_call *c);
+void lf_call_tell (lf_call *c, const lf_error *failure);
+void lf_call_release (lf_call *c);
+
+/* log.c */
+void lf_log_ring_init (lf_log_ring *r);
+void lf_log_ring_fini (lf_log_ring *r);
+void lf_log_ring_reset (lf_log_ring *r);
+void lf_log_ring_add (lf_log_ring *r, const char *p, size_t n);
+
+#endif

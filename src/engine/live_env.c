@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One execution environment, live: its sandbox, the descriptors the loop watches for it, and its Runtime API.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+static void on_ctl (uv_poll_t *h, int status, int events);
+static void on_log (uv_poll_t *h, int status, int events);
+static void on_memory (uv_poll_t *h, int status, int events);
+static int close_poll (lf_live_env *env, lf_poll_kind k);
+
+static void
+send_event (lf_live_env *env, lf_event_type type, const lf_exit_info *how)
+{
+  lf_event ev = { .type = type, .env = env->core };
+  if (how)
+    ev.exit = *how;
+  lf_engine_event (env->engine, &ev);
+}
+
+/* ---- start -------------------------------------------------------------------------------------------------------------------- */
+
+static void
+make_names (lf_live_env *env)
+{
+  uint8_t r[16];
+  lf_random_bytes (r, sizeof r);
+  for (int i = 0; i < 16; i++)
+    snprintf (env->id + 2 * i, 3, "%02x", r[i]);
+  lf_utc t = lf_utc_from (lf_wall_us ());
+  snprintf (env->log_stream, sizeof env->log_stream, "%04d/%02d/%02d/[$LATEST]%s", t.year, t.month, t.day, env->id);
+}
+
+static int
+set_runtime_api (lf_live_env *env, lf_error *err)
+{
+  char value[64];
+  if (env->plan.network == LF_NET_NONE)
+    snprintf (value, sizeof value, "127.0.0.1:9001"); /* the socket is made inside and comes back at launch */
+  else
+    {
+      env->port = 0;
+      if (!(env->face = env->engine->rt->open (env, -1, &env->port, err)))
+        return -1;
+      snprintf (value, sizeof value, "127.0.0.1:%d", env->port);
+    }
+  return lf_strv_setenv (&env->plan.env, "AWS_LAMBDA_RUNTIME_API", value) < 0 ? LF_FAIL_NOMEM (err) : 0;
+}
+
+static int
+open_poll (lf_live_env *env, lf_poll_kind k, int fd, int events, uv_poll_cb cb, lf_error *err)
+{
+  if (fd < 0)
+    return 0;
+  uv_poll_t *h = &env->polls[k].handle;
+  int rc = uv_poll_init (env->engine->loop, h, fd);
+  if (rc < 0)
+    return LF_FAIL (err, LF_EXIT_IO, "sandbox", "", "its descriptor cannot be watched: %s", uv_strerror (rc));
+  h->data = env;
+  env->polls[k].open = true;
+  env->polls_open++;
+  rc = uv_poll_start (h, events, cb);
+  return rc < 0 ? LF_FAIL (err, LF_EXIT_IO, "sandbox", "", "its descriptor cannot be watched: %s", uv_strerror (rc)) : 0;
+}
+
+static int
+launch (lf_live_env *env, lf_error *err)
+{
+  lf_engine *e = env->engine;
+  lf_prepared *p = &env->fn->prep;
+  lf_sb_plan_input in = { .f = &p->f, .p = e->profile, .interp = p->has_interp ? &p->interp : NULL, .task_dir = p->package.dir, .opt_dir = p->opt_dir,
+                          .log_stream = env->log_stream, .pass_credentials = e->pass_credentials, .host_env = e->environ_ };
+  char *runtimes LF_CLEANUP (lf_freep) = NULL;
+  if (p->f.rt.kind == LF_RT_PYTHON || p->f.rt.kind == LF_RT_NODEJS)
+    {
+      runtimes = lf_data_path (p->f.rt.kind == LF_RT_PYTHON ? "runtimes/python" : "runtimes/nodejs");
+      if (!runtimes)
+        return LF_FAIL (err, LF_EXIT_IO, "runtime bootstraps", "install lambdafit again, or point LAMBDAFIT_DATADIR at its data", "our own data folder was not found");
+    }
+  in.runtime_dir = runtimes;
+  if (lf_sb_plan_make (&in, &env->plan, err) < 0 || set_runtime_api (env, err) < 0)
+    return -1;
+  if (!(env->sb = lf_sandbox_launch (e->host, env->id, &env->plan, err)))
+    return -1;
+  int pri = lf_sandbox_memory_fd_is_pri (env->sb) ? UV_PRIORITIZED : UV_READABLE;
+  if (open_poll (env, LF_POLL_CTL, lf_sandbox_ctl_fd (env->sb), UV_READABLE, on_ctl, err) < 0
+      || open_poll (env, LF_POLL_LOG, lf_sandbox_log_fd (env->sb), UV_READABLE, on_log, err) < 0
+      || open_poll (env, LF_POLL_MEMORY, lf_sandbox_memory_fd (env->sb), pri, on_memory, err) < 0)
+    return -1;
+  return 0;
+}
+
+void
+lf_live_env_start (lf_engine *e, lf_env *core)
+{
+  lf_live_env *env = calloc (1, sizeof *env);
+  if (!env)
+    {
+      lf_engine_event (e, &(lf_event){ .type = LF_EV_LAUNCH_FAILED, .env = core });
+      return;
+    }
+  env->engine = e;
+  env->core = core;
+  env->fn = lf_fleet_fn_user (core->fn);
+  env->cpu_base = env->throttled_base = env->tmp_base = 0;
+  lf_log_ring_init (&env->log);
+  lf_buf_init (&env->init_error_body, 0);
+  core->user = env;
+  e->envs++;
+  make_names (env);
+  if (core->inv)
+    lf_call_begin (core->inv->user, env);
+  lf_error err = { 0 };
+  if (launch (env, &err) < 0)
+    {
+      env->launch_error = err;
+      send_event (env, LF_EV_LAUNCH_FAILED, NULL);
+      return;
+    }
+  if (lf_store_env_begin (e->store, env->id, env->fn->prep.f.name, lf_wall_us (), env->plan.network == LF_NET_NONE ? "none" : "host", e->enforcement_json, &err) < 0)
+    lf_engine_log_failed (e, &err);
+  else
+    env->recorded = true;
+}
+
+void
+lf_live_env_restart (lf_live_env *env)
+{
+  lf_error err = { 0 };
+  lf_buf_reset (&env->init_error_body);
+  env->init_error_type[0] = 0;
+  if (env->core->inv)
+    lf_call_begin (env->core->inv->user, env);
+  if (!env->sb || env->dead || lf_sandbox_restart (env->sb, &err) < 0)
+    {
+      env->launch_error = err;
+      send_event (env, LF_EV_LAUNCH_FAILED, NULL);
+    }
+}
+
+/* ---- what the sandbox tells ------------------------------------------------------------------------------------------------------ */
+
+static void
+on_launched (lf_live_env *env)
+{
+  lf_error err = { 0 };
+  if (env->plan.network == LF_NET_NONE && !env->face)
+    {
+      int fd = lf_sandbox_listen_fd (env->sb);
+      if (fd < 0 || !(env->face = env->engine->rt->open (env, fd, &env->port, &err)))
+        {
+          if (fd >= 0)
+            close (fd);
+          env->launch_error = err;
+          send_event (env, LF_EV_LAUNCH_FAILED, NULL);
+          return;
+        }
+    }
+  if (env->engine->profile->style == LF_STYLE_2026 && !env->core->in_invoke_init)
+    {
+      lf_buf line LF_CLEANUP (lf_buf_fini);
+      lf_buf_init (&line, 0);
+      if (lf_line_init_start (&line, env->engine->profile, &env->fn->prep.f, lf_wall_us ()) == 0 && !line.failed)
+        lf_engine_say (env->engine, &env->fn->prep.f, line.data, line.len);
+    }
+  send_event (env, LF_EV_LAUNCHED, NULL);
+}
+
+static void
+on_exit_event (lf_live_env *env, const lf_exit_info *how)
+{
+  lf_live_env_drain (env);
+  if (env->face)
+    env->engine->rt->drop (env->face);
+  send_event (env, LF_EV_EXIT, how);
+}
+
+static void on_closed (uv_handle_t *h);
+
+/* The supervisor is gone: either because we asked for it, or because something killed it. */
+static void
+on_dead (lf_live_env *env)
+{
+  if (env->dead)
+    return;
+  env->dead = true;
+  if (env->destroying)
+    {
+      for (int k = 0; k < LF_POLL_COUNT; k++)
+        close_poll (env, k);
+      return;
+    }
+  lf_live_env_drain (env);
+  if (env->launch_error.exit == LF_EXIT_OK)
+    (void) LF_FAIL (&env->launch_error, LF_EXIT_FAILED, "sandbox", "", "its supervisor was killed from outside");
+  send_event (env, LF_EV_LAUNCH_FAILED, NULL);
+}
+
+static void
+on_ctl (uv_poll_t *h, int status, int events)
+{
+  (void) status;
+  (void) events;
+  lf_live_env *env = h->data;
+  for (;;)
+    {
+      lf_sb_event ev = { 0 };
+      lf_sandbox_read (env->sb, &ev);
+      switch (ev.type)
+        {
+        case LF_SB_NONE:
+          return;
+        case LF_SB_LAUNCHED:
+          on_launched (env);
+          break;
+        case LF_SB_EXEC_FAILED:
+          ev.exit.exec_failed = true;
+          on_exit_event (env, &ev.exit);
+          break;
+        case LF_SB_SETUP_FAILED:
+          env->launch_error = ev.error;
+          send_event (env, LF_EV_LAUNCH_FAILED, NULL);
+          break;
+        case LF_SB_EXIT:
+          on_exit_event (env, &ev.exit);
+          break;
+        case LF_SB_DEAD:
+          on_dead (env);
+          return;
+        }
+    }
+}
+
+/* Reads what was printed. Bounded per turn, so that a handler that prints without end cannot hold the loop. */
+static bool
+read_log (lf_live_env *env, int rounds)
+{
+  char buf[16384];
+  int fd = lf_sandbox_log_fd (env->sb);
+  while (rounds-- > 0)
+    {
+      ssize_t n = read (fd, buf, sizeof buf);
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n <= 0)
+        return n < 0 && errno == EAGAIN;
+      lf_log_ring_add (&env->log, buf, (size_t) n);
+      lf_engine_say (env->engine, &env->fn->prep.f, buf, (size_t) n);
+      if ((size_t) n < sizeof buf)
+        return true;
+    }
+  return true;
+}
+
+void
+lf_live_env_drain (lf_live_env *env)
+{
+  if (env->sb && env->polls[LF_POLL_LOG].open)
+    read_log (env, 64);
+}
+
+static void
+on_log (uv_poll_t *h, int status, int events)
+{
+  (void) status;
+  (void) events;
+  lf_live_env *env = h->data;
+  if (!read_log (env, 16))
+    close_poll (env, LF_POLL_LOG); /* end of file: nobody holds the other end any more */
+}
+
+static void
+on_memory (uv_poll_t *h, int status, int events)
+{
+  (void) status;
+  (void) events;
+  lf_live_env *env = h->data;
+  lf_sandbox_on_memory (env->sb);
+}
+
+/* ---- end --------------------------------------------------------------------------------------------------------------------------- */
+
+static void
+free_env (lf_live_env *env)
+{
+  lf_engine *e = env->engine;
+  lf_env *core = env->core;
+  if (env->face)
+    e->rt->close (env->face);
+  lf_sandbox_free (env->sb);
+  lf_sb_plan_fini (&env->plan);
+  lf_log_ring_fini (&env->log);
+  lf_buf_fini (&env->init_error_body);
+  core->user = NULL;
+  free (env);
+  lf_engine_event (e, &(lf_event){ .type = LF_EV_GONE, .env = core });
+  lf_engine_env_gone (e);
+}
+
+static void
+on_closed (uv_handle_t *h)
+{
+  lf_live_env *env = h->data;
+  if (--env->polls_open == 0 && env->destroying && env->dead)
+    free_env (env);
+}
+
+static int
+close_poll (lf_live_env *env, lf_poll_kind k)
+{
+  if (!env->polls[k].open)
+    return 0;
+  env->polls[k].open = false;
+  uv_poll_stop (&env->polls[k].handle);
+  uv_close ((uv_handle_t *) &env->polls[k].handle, on_closed);
+  return 1;
+}
+
+void
+lf_live_env_destroy (lf_live_env *env, lf_env_end end)
+{
+  lf_engine *e = env->engine;
+  env->destroying = true;
+  lf_error err = { 0 };
+  if (env->recorded && lf_store_env_end (e->store, env->id, lf_wall_us (), lf_env_end_name (end), &err) < 0)
+    lf_engine_log_failed (e, &err);
+  if (env->call)
+    env->call->env = NULL, env->call = NULL;
+  if (!env->sb)
+    env->dead = true;
+  else if (!env->dead)
+    {
+      close_poll (env, LF_POLL_LOG);
+      close_poll (env, LF_POLL_MEMORY);
+      lf_sandbox_destroy (env->sb);
+      if (env->polls[LF_POLL_CTL].open)
+        return; /* its end comes by the control socket */
+      env->dead = true;
+    }
+  for (int k = 0; k < LF_POLL_COUNT; k++)
+    close_poll (env, k);
+  if (env->polls_open == 0)
+    free_env (env);
+}
+
+const lf_call *
+lf_live_env_call (const lf_live_env *env)
+{
+  return env->call;
+}
+
+lf_engine *
+lf_live_env_engine (const lf_live_env *env)
+{
+  return env->engine;
+}
+
+const lf_function *
+lf_live_env_function (const lf_live_env *env)
+{
+  return &env->fn->prep.f;
+}
+
+const char *
+lf_live_env_id (const lf_live_env *env)
+{
+  return env->id;
+}
+
+/* ---- the runtime's side --------------------------------------------------------------------------------------------------------------- */
+
+void
+lf_engine_next (lf_live_env *env)
+{
+  send_event (env, LF_EV_NEXT, NULL);
+}
+
+const char *
+lf_rt_state_name (lf_rt_state s)
+{
+  static const char *const names[] = { "Started", "InitError", "Ready", "Running", "InvocationResponse", "InvocationErrorResponse", "RuntimeResponseSentState" };
+  return names[s];
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Making a function ready, before anything starts: its code, its layers, what it left unsaid, every limit that Lambda checks at
+ * deployment, and the interpreter. Everything that can be known to be wrong is said here.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+static int
+add_note (lf_prepared *p, const char *text, lf_error *err)
+{
+  return text[0] && lf_strv_add (&p->notes, text) < 0 ? LF_FAIL_NOMEM (err) : 0;
+}
+
+/* The target's base name, with what a function name cannot hold replaced. */
+static char *
+name_from (const lf_package *p)
+{
+  char *real LF_CLEANUP (lf_freep) = realpath (p->source, NULL);
+  const char *base = real ? strrchr (real, '/') : NULL;
+  base = base && base[1] ? base + 1 : "function";
+  size_t n = strlen (base);
+  if (p->is_zip && n > 4 && lf_ends (base, ".zip"))
+    n -= 4;
+  char *name = lf_strndup (base, n < 64 ? n : 64);
+  for (char *c = name; c && *c; c++)
+    if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '-' || *c == '_'))
+      *c = '-';
+  return name;
+}
+
+static int
+open_code (lf_prepared *out, const char *target, const lf_profile *p, lf_error *err)
+{
+  char note[256] = "";
+  lf_function *f = &out->f;
+  if (lf_package_open (target, p->package_max_bytes, &out->package, err) < 0 || lf_package_detect (&out->package, f, note, err) < 0
+      || add_note (out, note, err) < 0)
+    return -1;
+  if (!f->name && !(f->name = name_from (&out->package)))
+    return LF_FAIL_NOMEM (err);
+  return 0;
+}
+
+static int
+check_sizes (lf_prepared *out, const lf_profile *p, int64_t layer_bytes, lf_error *err)
+{
+  lf_function *f = &out->f;
+  f->package_bytes = out->package.unzipped_bytes + layer_bytes;
+  f->zip_bytes = out->package.zip_bytes;
+  memcpy (f->code_sha256, out->package.sha256, sizeof f->code_sha256);
+  lf_buf json LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&json, 0);
+  if (lf_function_env_json (f, &json) < 0)
+    return LF_FAIL_NOMEM (err);
+  f->env_bytes = (int64_t) json.len;
+  const char *limit = NULL;
+  if (lf_function_check (f, p, &limit, err) < 0)
+    return -1;
+  char fix[200];
+  snprintf (fix, sizeof fix, "see what takes the space with: lambdafit layer size %s", out->package.source);
+  if (f->zip_bytes != LF_NONE && f->zip_bytes > p->zip_max_bytes)
+    return LF_FAIL (err, LF_EXIT_FAILED, f->name, "upload it through S3, or make it smaller", "Zipped size must be smaller than %lld bytes (it is %lld)",
+                    (long long) p->zip_max_bytes, (long long) f->zip_bytes);
+  if (layer_bytes > 0 && f->package_bytes >= p->package_max_bytes)
+    return LF_FAIL (err, LF_EXIT_FAILED, f->name, fix, "Layers consume more than the available size of %lld bytes. The actual size is %lld bytes.",
+                    (long long) p->package_max_bytes, (long long) f->package_bytes);
+  if (f->package_bytes >= p->package_max_bytes)
+    return LF_FAIL (err, LF_EXIT_FAILED, f->name, fix, "Unzipped size must be smaller than %lld bytes (it is %lld)", (long long) p->package_max_bytes,
+                    (long long) f->package_bytes);
+  return 0;
+}
+
+static int
+find_interpreter (lf_prepared *out, const char *by_hand, bool strict, lf_error *err)
+{
+  lf_function *f = &out->f;
+  if (f->rt.kind == LF_RT_PROVIDED)
+    return by_hand ? LF_FAIL (err, LF_EXIT_USAGE, "--interpreter", "leave it out", "%s runs the function's own bootstrap, it has no interpreter", f->runtime)
+                   : 0;
+  if (lf_interpreter_find (&f->rt, by_hand, &out->interp, err) < 0)
+    return -1;
+  out->has_interp = true;
+  if (!out->interp.exact && !by_hand && strict)
+    return LF_FAIL (err, LF_EXIT_UNSUPPORTED, f->runtime, "install that version, give one with --interpreter, or leave out --strict-runtime",
+                    "no interpreter of exactly this version is here; the nearest is %s (%s)", out->interp.path, out->interp.version);
+  if (lf_interpreter_client (&out->interp, &f->rt, out->package.dir, out->opt_dir, err) < 0)
+    return -1;
+  f->interpreter = lf_asprintf ("%s (%s)", out->interp.path, out->interp.version);
+  if (!f->interpreter)
+    return LF_FAIL_NOMEM (err);
+  if (out->interp.exact)
+    return 0;
+  char note[256];
+  snprintf (note, sizeof note, "warning: %s runs on %s (%s): no interpreter of exactly that version is here", f->runtime, out->interp.path,
+            out->interp.version);
+  return add_note (out, note, err);
+}
+
+static int
+prepare (lf_prepared *out, const char *target, const char *interpreter, bool strict, const lf_profile *p, lf_error *err)
+{
+  int64_t layer_bytes = 0;
+  lf_function *f = &out->f;
+  lf_error late = { 0 };
+  if (open_code (out, target, p, err) < 0 || lf_function_defaults (f, p, err) < 0 || lf_runtime_parse (f->runtime, &f->rt, err) < 0)
+    return -1;
+  if (f->rt.kind == LF_RT_REFUSED)
+    return LF_FAIL (err, LF_EXIT_USAGE, f->runtime, f->rt.instead ? f->rt.instead : "", "this runtime is known, but lambdafit does not run it");
+  if ((int64_t) f->layers.n <= p->layers_max && lf_layers_open (&f->layers, p->package_max_bytes, &out->opt_dir, &layer_bytes, err) < 0)
+    return -1;
+  if (check_sizes (out, p, layer_bytes, err) < 0 || find_interpreter (out, interpreter, strict, err) < 0)
+    return -1;
+  /* A handler that is not there is no error of the deployment; Lambda finds out at init. It is said before. */
+  if (lf_package_check_handler (&out->package, f, &late) < 0)
+    {
+      char note[256];
+      snprintf (note, sizeof note, "warning: %.90s: %.150s", late.what, late.why);
+      if (add_note (out, note, err) < 0)
+        return -1;
+    }
+  out->near_n = lf_violations_static (f, p, lf_wall_us (), out->near);
+  return 0;
+}
+
+int
+lf_prepare (lf_function *f, const char *target, const char *interpreter, bool strict, const lf_profile *p, lf_prepared *out, lf_error *err)
+{
+  memset (out, 0, sizeof *out);
+  out->f = *f;
+  lf_function_init (f);
+  if (prepare (out, target, interpreter, strict, p, err) == 0)
+    return 0;
+  lf_prepared_fini (out);
+  return -1;
+}
+
+void
+lf_prepared_fini (lf_prepared *p)
+{
+  lf_function_fini (&p->f);
+  lf_package_fini (&p->package);
+  free (p->opt_dir);
+  lf_interpreter_fini (&p->interp);
+  lf_strv_fini (&p->notes);
+  memset (p, 0, sizeof *p);
+}
