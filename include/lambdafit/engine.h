@@ -52,6 +52,7 @@ typedef struct lf_outcome
   const char *log_tail;
   size_t log_tail_len;
   const char *throttle_reason;
+  const char *trace_id;
   int64_t retry_after_ms;
   const lf_record *record;
   const lf_inv *inv;               /* the phases as the fleet measured them */
@@ -80,6 +81,10 @@ void lf_engine_forget (lf_call *c);
 /* Writes the row of a request refused before the fleet saw it (too large, not JSON); `done` comes when it is committed. */
 lf_call *lf_engine_reject (lf_engine *e, lf_live_fn *fn, int64_t request_bytes, const char *error_type, const char *message, lf_call_done done,
                            void *user, lf_error *err);
+
+/* An asynchronous event: kept in the log until it succeeded or was given up, so that a crash loses none. `accepted` comes after the commit. */
+typedef void (*lf_accept_done) (const char *request_id, const lf_error *failure, void *user);
+int lf_engine_event_accept (lf_engine *e, lf_live_fn *fn, lf_buf *payload, lf_accept_done accepted, void *user, lf_error *err);
 
 /* ---- the runtime's side ------------------------------------------------------------------------------------------------------------ */
 
@@ -127,8 +132,10 @@ const char *lf_live_env_id (const lf_live_env *env);
 
 lf_live_fn *lf_engine_find (lf_engine *e, const char *name);
 const lf_function *lf_live_fn_config (const lf_live_fn *fn);
+lf_engine *lf_live_fn_engine (const lf_live_fn *fn);
 const lf_prepared *lf_live_fn_prepared (const lf_live_fn *fn);
 const lf_profile *lf_engine_profile (const lf_engine *e);
+uv_loop_t *lf_engine_loop (const lf_engine *e);
 void lf_engine_each_fn (lf_engine *e, void (*visit) (lf_live_fn *fn, void *user), void *user);
 
 typedef struct lf_env_info

@@ -23,7 +23,7 @@ struct lf_http_req
   lf_str target, path, query;     /* raw, not decoded; query without '?' */
   lf_http_header *headers;
   size_t headers_n;
-  lf_buf body;                    /* whole body (on_request) */
+  lf_buf body;                    /* whole body (on_request); the route may take it (and leave an initialised one) */
   lf_http_header *trailers;
   size_t trailers_n;
   int64_t body_limit;             /* set by on_headers: most bytes to accept (default: the server's); more: `too_large` */
@@ -57,6 +57,8 @@ int lf_http_listen_fd (lf_http_server *s, int fd, lf_error *err); /* takes owner
 int lf_http_adopt_fd (lf_http_server *s, int fd, lf_error *err);  /* serves one connected socket; takes ownership (on success) */
 /* Stops listening and closes every connection; frees itself when libuv has closed the handles. No callbacks afterwards. */
 void lf_http_server_close (lf_http_server *s);
+/* Closes every connection (no on_gone for their requests), goes on listening: the peer's process is known to be dead. */
+void lf_http_server_drop (lf_http_server *s);
 size_t lf_http_server_conns (const lf_http_server *s);
 
 /* The life of a request. on_headers (if set) and then on_request are called from the loop, never from inside a reply. A request answered in

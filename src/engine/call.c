@@ -493,6 +493,7 @@ lf_call_tell (lf_call *c, const lf_error *failure)
                    .content_type = c->content_type[0] ? c->content_type : NULL,
                    .log_tail = c->tail.data ? c->tail.data : "",
                    .log_tail_len = c->tail.len,
+                   .trace_id = c->trace_id[0] ? c->trace_id : NULL,
                    .throttle_reason = c->inv.throttle_reason,
                    .retry_after_ms = c->inv.retry_after_ms,
                    .record = &c->record,

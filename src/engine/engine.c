@@ -374,6 +374,12 @@ lf_live_fn_config (const lf_live_fn *fn)
   return &fn->prep.f;
 }
 
+lf_engine *
+lf_live_fn_engine (const lf_live_fn *fn)
+{
+  return fn->engine;
+}
+
 const lf_prepared *
 lf_live_fn_prepared (const lf_live_fn *fn)
 {
@@ -384,6 +390,12 @@ const lf_profile *
 lf_engine_profile (const lf_engine *e)
 {
   return e->profile;
+}
+
+uv_loop_t *
+lf_engine_loop (const lf_engine *e)
+{
+  return e->loop;
 }
 
 void

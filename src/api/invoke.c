@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The Invoke API: POST /2015-03-31/functions/NAME/invocations, as the AWS command line, boto3 and the JavaScript SDK call it. Signatures
+ * are not checked. The path is split before it is decoded, since an ARN arrives percent-encoded.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "invoke.h"
+
+/* ---- answers -------------------------------------------------------------------------------------------------------------------- */
+
+void
+lf_svc_reply (lf_http_req *r, lf_svc_error e, const char *request_id, const char *reason, int64_t retry_after_ms, const char *text)
+{
+  const lf_svc_error_info *info = lf_svc_error_get (e);
+  char own[37], retry[24];
+  if (!request_id)
+    {
+      lf_uuid4 (own);
+      request_id = own;
+    }
+  lf_http_pair h[6];
+  size_t n = 0;
+  h[n++] = (lf_http_pair){ "Content-Type", "application/json" };
+  h[n++] = (lf_http_pair){ "x-amzn-RequestId", request_id };
+  h[n++] = (lf_http_pair){ "x-amzn-ErrorType", info->name };
+  if (retry_after_ms > 0)
+    {
+      snprintf (retry, sizeof retry, "%lld", (long long) ((retry_after_ms + 999) / 1000));
+      h[n++] = (lf_http_pair){ "Retry-After", retry };
+    }
+  lf_buf b LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&b, 0);
+  lf_svc_error_body (&b, e, reason, text);
+  lf_http_reply (r, info->status, h, n, b.data, b.len);
+}
+
+typedef struct lf_pending
+{
+  lf_http_req *req;
+  lf_call *call;
+  bool tail;
+  lf_svc_error reject;      /* for a refused request */
+  char text[512];
+} lf_pending;
+
+static void
+reply_result (lf_http_req *r, const lf_outcome *o, bool tail)
+{
+  lf_http_pair h[8];
+  size_t n = 0;
+  lf_buf log LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&log, 0);
+  h[n++] = (lf_http_pair){ "Content-Type", "application/json" };
+  h[n++] = (lf_http_pair){ "x-amzn-RequestId", o->request_id };
+  h[n++] = (lf_http_pair){ "x-amzn-Remapped-Content-Length", "0" };
+  h[n++] = (lf_http_pair){ "X-Amz-Executed-Version", "$LATEST" };
+  if (o->function_error)
+    h[n++] = (lf_http_pair){ "X-Amz-Function-Error", "Unhandled" };
+  if (tail && lf_buf_add_base64 (&log, o->log_tail, o->log_tail_len) == 0)
+    h[n++] = (lf_http_pair){ "X-Amz-Log-Result", log.data ? log.data : "" };
+  char trace[160] = "";
+  if (o->trace_id)
+    {
+      snprintf (trace, sizeof trace, "%s", o->trace_id);
+      h[n++] = (lf_http_pair){ "X-Amzn-Trace-Id", trace };
+    }
+  lf_http_reply (r, 200, h, n, o->body, o->body_len);
+}
+
+static void
+on_done (const lf_outcome *o, void *user)
+{
+  lf_pending *p = user;
+  lf_http_req *r = p->req;
+  r->user = NULL;
+  if (o->error)
+    {
+      char text[700];
+      snprintf (text, sizeof text, "%.150s: %.500s", o->error->what, o->error->why);
+      lf_svc_reply (r, LF_SVC_SERVICE, o->request_id, NULL, 0, text);
+    }
+  else if (o->status == LF_ST_REJECTED)
+    lf_svc_reply (r, p->reject, o->request_id, NULL, 0, p->text);
+  else if (o->status == LF_ST_THROTTLED)
+    lf_svc_reply (r, LF_SVC_TOO_MANY_REQUESTS, o->request_id, o->throttle_reason, o->retry_after_ms, NULL);
+  else
+    reply_result (r, o, p->tail);
+  free (p);
+}
+
+/* ---- one invocation --------------------------------------------------------------------------------------------------------------- */
+
+typedef enum { LF_INVOKE_SYNC, LF_INVOKE_EVENT, LF_INVOKE_DRY } lf_invoke_type;
+
+typedef struct lf_invoke_request
+{
+  lf_live_fn *fn;
+  char *qualifier; /* owned, or NULL */
+  lf_invoke_type type;
+  bool tail;
+} lf_invoke_request;
+
+static void
+reject (lf_http_req *r, lf_live_fn *fn, lf_svc_error e, const char *text, int64_t bytes)
+{
+  lf_engine *engine = lf_live_fn_engine (fn);
+  lf_pending *p = calloc (1, sizeof *p);
+  lf_error err = { 0 };
+  if (!p)
+    {
+      lf_svc_reply (r, LF_SVC_SERVICE, NULL, NULL, 0, "out of memory");
+      return;
+    }
+  p->req = r;
+  p->reject = e;
+  snprintf (p->text, sizeof p->text, "%s", text);
+  r->user = p;
+  p->call = lf_engine_reject (engine, fn, bytes, lf_svc_error_get (e)->name, text, on_done, p, &err);
+  if (!p->call)
+    {
+      r->user = NULL;
+      free (p);
+      lf_svc_reply (r, LF_SVC_SERVICE, NULL, NULL, 0, err.why);
+    }
+}
+
+static bool
+check_json (lf_http_req *r, lf_live_fn *fn)
+{
+  lf_json_problem problem;
+  if (r->body.len == 0)
+    return lf_buf_adds (&r->body, "{}") == 0; /* what AWS hands the function for no payload */
+  if (lf_json_validate (r->body.data, r->body.len, &problem) == 0)
+    return true;
+  char text[512];
+  snprintf (text, sizeof text,
+            "Could not parse request body into json: Could not parse payload into json: %s\n at [Source: REDACTED "
+            "(`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: %d, column: %d]",
+            problem.reason, problem.line, problem.column);
+  reject (r, fn, LF_SVC_INVALID_REQUEST_CONTENT, text, (int64_t) r->body.len);
+  return false;
+}
+
+/* X-Amz-Client-Context: base64 of JSON. False when it was refused. */
+static bool
+read_context (lf_http_req *r, lf_live_fn *fn, lf_buf *out)
+{
+  lf_str v = lf_http_get (r, "X-Amz-Client-Context");
+  const lf_profile *p = lf_engine_profile (lf_live_fn_engine (fn));
+  if (!v.n)
+    return true;
+  lf_json_problem problem;
+  if ((int64_t) v.n > p->client_context_max_bytes)
+    lf_svc_reply (r, LF_SVC_INVALID_REQUEST_CONTENT, NULL, NULL, 0, "Client context must be at most 3583 bytes of base64");
+  else if (lf_base64_decode (v.p, v.n, out) < 0 || lf_json_validate (out->data ? out->data : "", out->len, &problem) < 0)
+    lf_svc_reply (r, LF_SVC_INVALID_REQUEST_CONTENT, NULL, NULL, 0, "Client context must be a valid Base64-encoded JSON object.");
+  else
+    return true;
+  return false;
+}
+
+static void
+invoke_sync (lf_http_req *r, const lf_invoke_request *q)
+{
+  lf_buf context LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&context, 0);
+  if (!read_context (r, q->fn, &context))
+    return;
+  /* A header value may not hold a line break; JSON may, between its tokens. */
+  for (size_t i = 0; i < context.len; i++)
+    if (context.data[i] == '\n' || context.data[i] == '\r')
+      context.data[i] = ' ';
+  lf_pending *p = calloc (1, sizeof *p);
+  lf_error err = { 0 };
+  if (!p)
+    {
+      lf_svc_reply (r, LF_SVC_SERVICE, NULL, NULL, 0, "out of memory");
+      return;
+    }
+  p->req = r;
+  p->tail = q->tail;
+  r->user = p;
+  lf_call_options o = { .payload = &r->body, .client_context = { context.data, context.len }, .trace_id = lf_http_get (r, "X-Amzn-Trace-Id"),
+                        .qualifier = q->qualifier, .want_tail = q->tail, .sync = true, .done = on_done, .user = p };
+  p->call = lf_engine_call (lf_live_fn_engine (q->fn), q->fn, &o, &err);
+  if (!p->call)
+    {
+      r->user = NULL;
+      free (p);
+      lf_svc_reply (r, LF_SVC_SERVICE, NULL, NULL, 0, err.why);
+    }
+}
+
+/* The event is in the log's queue: only now is it accepted. */
+static void
+on_accepted (const char *request_id, const lf_error *failure, void *user)
+{
+  lf_pending *p = user;
+  if (p->req)
+    {
+      p->req->user = NULL;
+      if (failure)
+        lf_svc_reply (p->req, LF_SVC_SERVICE, request_id, NULL, 0, failure->why);
+      else
+        lf_http_reply (p->req, 202, &(lf_http_pair){ "x-amzn-RequestId", request_id }, 1, NULL, 0);
+    }
+  free (p);
+}
+
+static void
+invoke_event (lf_http_req *r, const lf_invoke_request *q)
+{
+  lf_pending *p = calloc (1, sizeof *p);
+  lf_error err = { 0 };
+  if (!p)
+    {
+      lf_svc_reply (r, LF_SVC_SERVICE, NULL, NULL, 0, "out of memory");
+      return;
+    }
+  p->req = r;
+  r->user = p;
+  if (lf_engine_event_accept (lf_live_fn_engine (q->fn), q->fn, &r->body, on_accepted, p, &err) < 0)
+    {
+      r->user = NULL;
+      free (p);
+      lf_svc_reply (r, LF_SVC_SERVICE, NULL, NULL, 0, err.why);
+    }
+}
+
+static void
+too_large (lf_http_req *r, const lf_invoke_request *q)
+{
+  const lf_profile *p = lf_engine_profile (lf_live_fn_engine (q->fn));
+  int64_t max = q->type == LF_INVOKE_EVENT ? p->async_request_max_bytes : p->request_max_bytes;
+  char text[160];
+  snprintf (text, sizeof text, "Request must be smaller than %lld bytes for the InvokeFunction operation", (long long) max);
+  reject (r, q->fn, LF_SVC_REQUEST_TOO_LARGE, text, r->too_large ? r->body_seen : (int64_t) r->body.len);
+}
+
+static bool
+read_type (lf_http_req *r, lf_invoke_request *q)
+{
+  lf_str type = lf_http_get (r, "X-Amz-Invocation-Type");
+  if (!type.n || lf_str_eq (type, "RequestResponse"))
+    q->type = LF_INVOKE_SYNC;
+  else if (lf_str_eq (type, "Event"))
+    q->type = LF_INVOKE_EVENT;
+  else if (lf_str_eq (type, "DryRun"))
+    q->type = LF_INVOKE_DRY;
+  else
+    {
+      char text[256];
+      snprintf (text, sizeof text,
+                "1 validation error detected: Value '%.*s' at 'invocationType' failed to satisfy constraint: Member must satisfy enum value set: "
+                "[Event, RequestResponse, DryRun]",
+                (int) (type.n < 64 ? type.n : 64), type.p);
+      lf_svc_reply (r, LF_SVC_VALIDATION, NULL, NULL, 0, text);
+      return false;
+    }
+  q->tail = q->type == LF_INVOKE_SYNC && lf_str_eq (lf_http_get (r, "X-Amz-Log-Type"), "Tail");
+  return true;
+}
+
+void
+lf_invoke_route (lf_http_req *r, lf_live_fn *fn, const char *qualifier)
+{
+  lf_invoke_request q = { .fn = fn, .qualifier = (char *) qualifier };
+  if (!read_type (r, &q))
+    return;
+  const lf_profile *p = lf_engine_profile (lf_live_fn_engine (fn));
+  int64_t max = q.type == LF_INVOKE_EVENT ? p->async_request_max_bytes : p->request_max_bytes;
+  if (r->too_large || (int64_t) r->body.len > max)
+    {
+      too_large (r, &q);
+      return;
+    }
+  if (!check_json (r, fn))
+    return;
+  switch (q.type)
+    {
+    case LF_INVOKE_SYNC:
+      invoke_sync (r, &q);
+      break;
+    case LF_INVOKE_EVENT:
+      invoke_event (r, &q);
+      break;
+    case LF_INVOKE_DRY:
+      lf_http_reply (r, 204, NULL, 0, NULL, 0);
+      break;
+    }
+}
+
+/* The caller closed its connection; the invocation goes on, as on Lambda. */
+void
+lf_invoke_gone (lf_http_req *r)
+{
+  lf_pending *p = r->user;
+  if (!p)
+    return;
+  r->user = NULL;
+  if (!p->call)
+    {
+      p->req = NULL; /* an event being accepted: it stays accepted */
+      return;
+    }
+  lf_engine_forget (p->call);
+  free (p);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The daemon's one public port: which route a request belongs to. A path is split at its slashes first and decoded afterwards.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "invoke.h"
+
+#define LF_INVOKE_HEADER_MAX ((size_t) 1 << 20) /* request line and headers: Lambda's quota is 1 MB in total */
+#define LF_INVOKE_IDLE_MS (10 * 60 * 1000)
+#define LF_INVOKE_HEADER_MS (30 * 1000)
+#define LF_SEGMENTS_MAX 8
+
+struct lf_api_invoke
+{
+  lf_engine *engine;
+  lf_http_server *server;
+};
+
+lf_engine *
+lf_api_engine (const lf_api_invoke *a)
+{
+  return a->engine;
+}
+
+typedef struct lf_path
+{
+  lf_str seg[LF_SEGMENTS_MAX];
+  size_t n;
+} lf_path;
+
+/* Old clients put a slash at the end; it means nothing. */
+static int
+split_path (lf_str path, lf_path *out)
+{
+  out->n = 0;
+  const char *p = path.p, *end = path.p + path.n;
+  while (p < end)
+    {
+      if (*p == '/')
+        {
+          p++;
+          continue;
+        }
+      const char *slash = memchr (p, '/', (size_t) (end - p));
+      size_t n = slash ? (size_t) (slash - p) : (size_t) (end - p);
+      if (out->n == LF_SEGMENTS_MAX)
+        return -1;
+      out->seg[out->n++] = (lf_str){ p, n };
+      p += n;
+    }
+  return 0;
+}
+
+/* Value of a query parameter, decoded; caller frees; NULL when absent. */
+static char *
+query_get (lf_str query, const char *key)
+{
+  const char *p = query.p, *end = query.p + query.n;
+  size_t key_n = strlen (key);
+  while (p && p < end)
+    {
+      const char *amp = memchr (p, '&', (size_t) (end - p));
+      size_t n = amp ? (size_t) (amp - p) : (size_t) (end - p);
+      if (n > key_n && memcmp (p, key, key_n) == 0 && p[key_n] == '=')
+        {
+          lf_buf b;
+          lf_buf_init (&b, 4096);
+          if (lf_url_decode (p + key_n + 1, n - key_n - 1, &b) == 0 && lf_buf_add (&b, "", 0) == 0)
+            {
+              char *v = b.len ? lf_buf_take (&b) : NULL;
+              lf_buf_fini (&b);
+              return v;
+            }
+          lf_buf_fini (&b);
+          return NULL;
+        }
+      p += n + 1;
+    }
+  return NULL;
+}
+
+/* ---- functions by name ------------------------------------------------------------------------------------------------------------- */
+
+static void
+not_found (lf_http_req *r, lf_api_invoke *a, const char *region, const char *name, const char *qualifier)
+{
+  lf_function f;
+  lf_function_init (&f);
+  lf_error ignored = { 0 };
+  char text[600];
+  f.name = lf_strdup (name);
+  if (region)
+    f.region = lf_strdup (region);
+  lf_function_defaults (&f, lf_engine_profile (a->engine), &ignored);
+  char *arn LF_CLEANUP (lf_freep) = lf_function_arn (&f, qualifier ? qualifier : "$LATEST");
+  snprintf (text, sizeof text, "Function not found: %s", arn ? arn : name);
+  lf_svc_reply (r, LF_SVC_RESOURCE_NOT_FOUND, NULL, NULL, 0, text);
+  lf_function_fini (&f);
+}
+
+/* The function a path segment names, or NULL when it was answered with an error. *qualifier is the caller's to free. */
+static lf_live_fn *
+find_function (lf_api_invoke *a, lf_http_req *r, lf_str segment, char **qualifier)
+{
+  lf_error err = { 0 };
+  lf_buf text LF_CLEANUP (lf_buf_fini);
+  char *name LF_CLEANUP (lf_freep) = NULL;
+  char *region LF_CLEANUP (lf_freep) = NULL;
+  char *wanted LF_CLEANUP (lf_freep) = query_get (r->query, "Qualifier");
+  lf_buf_init (&text, 4096);
+  if (lf_url_decode (segment.p, segment.n, &text) < 0 || lf_function_name_parse (text.data ? text.data : "", &name, qualifier, &region, &err) < 0)
+    {
+      lf_svc_reply (r, LF_SVC_VALIDATION, NULL, NULL, 0, err.why[0] ? err.why : "1 validation error detected: the function's name is not percent-encoded text");
+      return NULL;
+    }
+  if (wanted && *qualifier && strcmp (wanted, *qualifier) != 0)
+    {
+      lf_svc_reply (r, LF_SVC_INVALID_PARAMETER_VALUE, NULL, NULL, 0, "The derived qualifier from the function name does not match the specified qualifier.");
+      return NULL;
+    }
+  if (wanted && !*qualifier)
+    {
+      *qualifier = wanted;
+      wanted = NULL;
+    }
+  lf_live_fn *fn = lf_engine_find (a->engine, name);
+  if (fn && region && strcmp (region, lf_live_fn_config (fn)->region) != 0)
+    {
+      char why[200];
+      snprintf (why, sizeof why, "Functions from '%s' are not reachable in this region ('%s')", region, lf_live_fn_config (fn)->region);
+      lf_svc_reply (r, LF_SVC_RESOURCE_NOT_FOUND, NULL, NULL, 0, why);
+      return NULL;
+    }
+  if (!fn || (*qualifier && strcmp (*qualifier, "$LATEST") != 0))
+    {
+      not_found (r, a, fn ? lf_live_fn_config (fn)->region : region, name, *qualifier);
+      return NULL;
+    }
+  return fn;
+}
+
+/* ---- routes --------------------------------------------------------------------------------------------------------------------------- */
+
+static void
+unknown (lf_http_req *r, int status)
+{
+  char id[37], text[300];
+  lf_uuid4 (id);
+  lf_buf b LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&b, 0);
+  int n = r->path.n < 150 ? (int) r->path.n : 150;
+  snprintf (text, sizeof text, "%s %.*s is not served by lambdafit", status == 405 ? "This method of" : "The path", n, r->path.p);
+  lf_buf_adds (&b, "{\"Type\":\"User\",\"Message\":");
+  lf_buf_add_json_str (&b, text, strlen (text));
+  lf_buf_addc (&b, '}');
+  lf_http_pair h[] = { { "Content-Type", "application/json" }, { "x-amzn-RequestId", id },
+                       { "x-amzn-ErrorType", status == 405 ? "MethodNotAllowedException" : "UnknownOperationException" } };
+  lf_http_reply (r, status, h, 3, b.data, b.len);
+}
+
+static void
+invoke (lf_api_invoke *a, lf_http_req *r, lf_str segment)
+{
+  if (!lf_str_eq (r->method, "POST"))
+    {
+      unknown (r, 405);
+      return;
+    }
+  char *qualifier LF_CLEANUP (lf_freep) = NULL;
+  lf_live_fn *fn = find_function (a, r, segment, &qualifier);
+  if (fn)
+    lf_invoke_route (r, fn, qualifier);
+}
+
+static void
+on_request (lf_http_req *r, void *user)
+{
+  lf_api_invoke *a = user;
+  lf_path p;
+  r->user = NULL;
+  if (split_path (r->path, &p) < 0)
+    unknown (r, 404);
+  else if (p.n == 4 && lf_str_eq (p.seg[0], "2015-03-31") && lf_str_eq (p.seg[1], "functions") && lf_str_eq (p.seg[3], "invocations"))
+    invoke (a, r, p.seg[2]);
+  else if (p.n == 2 && lf_str_eq (p.seg[0], "lambdafit") && lf_str_eq (r->method, "GET") && lf_str_eq (p.seg[1], "environments"))
+    lf_control_environments (a, r);
+  else if (p.n == 2 && lf_str_eq (p.seg[0], "lambdafit") && lf_str_eq (r->method, "GET") && lf_str_eq (p.seg[1], "info"))
+    lf_control_info (a, r);
+  else
+    unknown (r, 404);
+}
+
+static void
+on_gone (lf_http_req *r, void *user)
+{
+  (void) user;
+  lf_invoke_gone (r);
+}
+
+lf_api_invoke *
+lf_api_invoke_new (lf_engine *e, uv_loop_t *loop, const char *host, int *port, lf_error *err)
+{
+  lf_api_invoke *a = calloc (1, sizeof *a);
+  if (!a)
+    {
+      (void) LF_FAIL_NOMEM (err);
+      return NULL;
+    }
+  const lf_profile *p = lf_engine_profile (e);
+  int64_t body_max = p->request_max_bytes > p->async_request_max_bytes ? p->request_max_bytes : p->async_request_max_bytes;
+  a->engine = e;
+  a->server = lf_http_server_new (&(lf_http_server_options){ .loop = loop,
+                                                             .header_max = LF_INVOKE_HEADER_MAX,
+                                                             .body_max = body_max,
+                                                             .idle_ms = LF_INVOKE_IDLE_MS,
+                                                             .header_ms = LF_INVOKE_HEADER_MS,
+                                                             .user = a,
+                                                             .on_request = on_request,
+                                                             .on_gone = on_gone },
+                                  err);
+  if (!a->server || lf_http_listen (a->server, host, port, err) < 0)
+    {
+      if (a->server)
+        lf_http_server_close (a->server);
+      free (a);
+      return NULL;
+    }
+  return a;
+}
+
+void
+lf_api_invoke_close (lf_api_invoke *a)
+{
+  if (!a)
+    return;
+  lf_http_server_close (a->server);
+  free (a);
+}
