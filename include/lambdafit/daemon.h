@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * daemon: composition. Puts log, sandbox host, engine and APIs together on one loop: as a daemon (`serve`) or for one run without one
+ * (`run`). Signals end both in order: no new work, every environment destroyed, every row committed.
+ */
+#ifndef LAMBDAFIT_DAEMON_H
+#define LAMBDAFIT_DAEMON_H
+
+#include "lambdafit/engine.h"
+
+typedef struct lf_live_options
+{
+  const lf_profile *profile;
+  lf_prepared *functions;     /* moved into the engine */
+  size_t functions_n;
+  const char *db;             /* NULL: the default */
+  const char *command;        /* for the log's runs: "run", "serve" */
+  bool pass_credentials, rate_limit, quiet;
+  int64_t concurrency;        /* account limit, LF_NONE: the profile's */
+} lf_live_options;
+
+typedef struct lf_serve_options
+{
+  lf_live_options live;
+  const char *host;
+  int port;
+  const char *port_file;
+} lf_serve_options;
+/* Serves until SIGTERM or SIGINT; a second signal ends at once. 0, or -1. */
+int lf_serve (const lf_serve_options *o, lf_error *err);
+
+typedef struct lf_oneshot_options
+{
+  lf_live_options live;
+  const char *payload;
+  size_t payload_len;
+  int64_t count, parallel;
+  /* For each invocation as it ends; strings live during the call. */
+  void (*each) (const lf_outcome *o, const lf_enforcement *enforcement, void *user);
+  void *user;
+} lf_oneshot_options;
+/* 0 when every invocation ended (well or not), -1 when that could not be done. *signal is the signal that cut it short, or 0. */
+int lf_oneshot (const lf_oneshot_options *o, int *signal, lf_error *err);
+
+#endif

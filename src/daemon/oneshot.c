@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `run`: the same engine without the daemon's port, for a number of invocations by a number of callers.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "live.h"
+
+typedef struct lf_shot
+{
+  lf_live live;
+  const lf_oneshot_options *o;
+  lf_live_fn *fn;
+  uv_signal_t sigint, sigterm;
+  uv_idle_t starter;
+  int64_t started, done, in_flight;
+  int signum;
+  bool ending;
+  lf_error failure;
+} lf_shot;
+
+static void
+on_engine_closed (void *user)
+{
+  lf_shot *s = user;
+  uv_close ((uv_handle_t *) &s->sigint, NULL);
+  uv_close ((uv_handle_t *) &s->sigterm, NULL);
+  uv_close ((uv_handle_t *) &s->starter, NULL);
+}
+
+static void
+end (lf_shot *s)
+{
+  if (s->ending)
+    return;
+  s->ending = true;
+  uv_idle_stop (&s->starter);
+  lf_engine_close (s->live.engine, on_engine_closed, s);
+}
+
+static void on_starter (uv_idle_t *h);
+
+static void
+on_done (const lf_outcome *out, void *user)
+{
+  lf_shot *s = user;
+  s->done++;
+  s->in_flight--;
+  if (out->error)
+    s->failure = *out->error;
+  else if (!s->ending || out->status == LF_ST_OK)
+    s->o->each (out, lf_sb_host_enforcement (s->live.host), s->o->user);
+  if (s->failure.exit != LF_EXIT_OK || s->done == s->o->count)
+    end (s);
+  else if (!s->ending)
+    uv_idle_start (&s->starter, on_starter); /* not here: the answers of this turn come first */
+}
+
+static int
+start_one (lf_shot *s)
+{
+  const lf_profile *p = s->o->live.profile;
+  if ((int64_t) s->o->payload_len > p->request_max_bytes)
+    {
+      char text[160];
+      snprintf (text, sizeof text, "Request must be smaller than %lld bytes for the InvokeFunction operation", (long long) p->request_max_bytes);
+      return lf_engine_reject (s->live.engine, s->fn, (int64_t) s->o->payload_len, "RequestEntityTooLargeException", text, on_done, s, &s->failure) ? 0
+                                                                                                                                                     : -1;
+    }
+  lf_buf payload LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&payload, 0);
+  if (lf_buf_add (&payload, s->o->payload, s->o->payload_len) < 0)
+    return LF_FAIL_NOMEM (&s->failure);
+  lf_call_options o = { .payload = &payload, .want_tail = true, .sync = true, .done = on_done, .user = s };
+  return lf_engine_call (s->live.engine, s->fn, &o, &s->failure) ? 0 : -1;
+}
+
+static void
+on_starter (uv_idle_t *h)
+{
+  lf_shot *s = h->data;
+  uv_idle_stop (h);
+  while (!s->ending && s->in_flight < s->o->parallel && s->started < s->o->count)
+    {
+      s->started++;
+      s->in_flight++;
+      if (start_one (s) < 0)
+        {
+          end (s);
+          return;
+        }
+    }
+}
+
+static void
+on_signal (uv_signal_t *h, int signum)
+{
+  lf_shot *s = h->data;
+  s->signum = signum;
+  end (s);
+}
+
+static void
+find_first (lf_live_fn *fn, void *user)
+{
+  lf_shot *s = user;
+  if (!s->fn)
+    s->fn = fn;
+}
+
+int
+lf_oneshot (const lf_oneshot_options *o, int *signum, lf_error *err)
+{
+  lf_shot *s = calloc (1, sizeof *s);
+  if (!s)
+    return LF_FAIL_NOMEM (err);
+  s->o = o;
+  int rc = lf_live_open (&s->live, &o->live, err);
+  if (rc == 0)
+    {
+      lf_engine_each_fn (s->live.engine, find_first, s);
+      uv_signal_init (&s->live.loop, &s->sigint);
+      uv_signal_init (&s->live.loop, &s->sigterm);
+      uv_idle_init (&s->live.loop, &s->starter);
+      s->sigint.data = s->sigterm.data = s->starter.data = s;
+      uv_signal_start (&s->sigint, on_signal, SIGINT);
+      uv_signal_start (&s->sigterm, on_signal, SIGTERM);
+      uv_idle_start (&s->starter, on_starter);
+      uv_run (&s->live.loop, UV_RUN_DEFAULT);
+      lf_engine_free (s->live.engine);
+      s->live.engine = NULL;
+    }
+  *signum = s->signum;
+  if (rc == 0 && s->failure.exit != LF_EXIT_OK)
+    {
+      *err = s->failure;
+      rc = -1;
+    }
+  lf_live_close (&s->live);
+  free (s);
+  return rc;
+}

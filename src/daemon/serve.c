@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The daemon: one loop, one port, until a signal.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "lambdafit/api.h"
+#include "live.h"
+
+typedef struct lf_server
+{
+  lf_live live;
+  lf_api_invoke *api;
+  uv_signal_t sigint, sigterm;
+  int lock_fd;
+  bool ending;
+} lf_server;
+
+/* One daemon a log: two would count each other's environments. */
+static int
+lock_log (lf_server *s, lf_error *err)
+{
+  char *path LF_CLEANUP (lf_freep) = lf_asprintf ("%s.serve.lock", lf_store_path (s->live.store));
+  if (!path)
+    return LF_FAIL_NOMEM (err);
+  s->lock_fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (s->lock_fd < 0)
+    return LF_FAIL (err, LF_EXIT_IO, path, "check the folder's permissions, or choose another log with --db", "cannot be made: %s", strerror (errno));
+  if (flock (s->lock_fd, LOCK_EX | LOCK_NB) < 0)
+    {
+      char pid[32] = "";
+      ssize_t n = read (s->lock_fd, pid, sizeof pid - 1);
+      pid[n > 0 ? n : 0] = 0;
+      pid[strcspn (pid, "\n")] = 0;
+      return LF_FAIL (err, LF_EXIT_IO, lf_store_path (s->live.store), "stop that daemon, or give this one its own log with --db FILE",
+                      "another lambdafit serve (pid %s) writes this log", pid[0] ? pid : "unknown");
+    }
+  char pid[32];
+  int n = snprintf (pid, sizeof pid, "%d\n", (int) getpid ());
+  if (ftruncate (s->lock_fd, 0) < 0 || write (s->lock_fd, pid, (size_t) n) != n)
+    return LF_FAIL (err, LF_EXIT_IO, path, "", "cannot be written: %s", strerror (errno));
+  return 0;
+}
+
+static void
+on_engine_closed (void *user)
+{
+  lf_server *s = user;
+  uv_close ((uv_handle_t *) &s->sigint, NULL);
+  uv_close ((uv_handle_t *) &s->sigterm, NULL);
+}
+
+static void
+end (lf_server *s)
+{
+  s->ending = true;
+  lf_api_invoke_close (s->api);
+  s->api = NULL;
+  lf_engine_close (s->live.engine, on_engine_closed, s);
+}
+
+static void
+on_signal (uv_signal_t *h, int signum)
+{
+  lf_server *s = h->data;
+  if (s->ending)
+    _exit (128 + signum); /* asked twice: the sandboxes die with us */
+  end (s);
+}
+
+static int
+write_port (const char *path, int port, lf_error *err)
+{
+  char text[16];
+  int n = snprintf (text, sizeof text, "%d\n", port);
+  return lf_write_file_atomic (path, text, (size_t) n, err);
+}
+
+static void
+say_ready (const lf_serve_options *o, lf_server *s, int port)
+{
+  lf_buf b LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&b, 0);
+  lf_buf_addf (&b, "lambdafit: serving on http://%s:%d (log: %s)\n", o->host, port, lf_store_path (s->live.store));
+  lf_buf_addf (&b, "  try: lambdafit invoke NAME -e '{}'   or   aws lambda invoke --endpoint-url http://%s:%d ...   end: Ctrl-C\n", o->host, port);
+  if (s->live.writer && !b.failed)
+    lf_log_writer_add (s->live.writer, b.data, b.len);
+}
+
+static int
+serve (lf_server *s, const lf_serve_options *o, lf_error *err)
+{
+  int port = o->port;
+  if (lf_live_open (&s->live, &o->live, err) < 0 || lock_log (s, err) < 0)
+    return -1;
+  if (!(s->api = lf_api_invoke_new (s->live.engine, &s->live.loop, o->host, &port, err)))
+    return -1;
+  if (o->port_file && write_port (o->port_file, port, err) < 0)
+    return -1;
+  uv_signal_init (&s->live.loop, &s->sigint);
+  uv_signal_init (&s->live.loop, &s->sigterm);
+  s->sigint.data = s->sigterm.data = s;
+  uv_signal_start (&s->sigint, on_signal, SIGINT);
+  uv_signal_start (&s->sigterm, on_signal, SIGTERM);
+  say_ready (o, s, port);
+  uv_run (&s->live.loop, UV_RUN_DEFAULT);
+  lf_engine_free (s->live.engine);
+  s->live.engine = NULL;
+  return 0;
+}
+
+int
+lf_serve (const lf_serve_options *o, lf_error *err)
+{
+  lf_server *s = calloc (1, sizeof *s);
+  if (!s)
+    return LF_FAIL_NOMEM (err);
+  s->lock_fd = -1;
+  int rc = serve (s, o, err);
+  lf_api_invoke_close (s->api);
+  lf_live_close (&s->live);
+  if (o->port_file && rc == 0)
+    unlink (o->port_file);
+  if (s->lock_fd >= 0)
+    close (s->lock_fd);
+  free (s);
+  return rc;
+}
