@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one table of commands.
+ */
+#include <string.h>
+
+#include "cli.h"
+
+const lf_command lf_commands[] = {
+  { "run", "run [OPTIONS] [TARGET]", "run a function once or more, no daemon needed, and print the verdict",
+    "Runs the function in TARGET (a directory or a .zip; default: the current directory) in a sandbox with Lambda's limits. The response goes to\n"
+    "standard output, one line an invocation; logs, REPORT lines and the verdict go to standard error. The verdict has a row for each limit (used,\n"
+    "allowed, percent, how it was enforced), cold and warm durations apart, billed time and cost. Exit status: 0 when every invocation ended well, 1 when\n"
+    "one did not.",
+    "  lambdafit run .\n"
+    "  lambdafit run examples/digits --memory 512 --layer numpy-layer -e examples/digits/events/three.json -n 10\n"
+    "  echo '{\"n\": 1}' | lambdafit run function.zip -e - --json\n"
+    "  lambdafit run . -n 20 -c 4 --cold --network none\n",
+    "@function event count callers cold db json quiet account-concurrency", 0, 1, lf_cmd_run },
+  { "serve", "serve [OPTIONS] [TARGET…]", "the daemon: Invoke API, environments, log",
+    "Serves every TARGET as a function on an Invoke API at the address of `sam local start-lambda`, so existing --endpoint-url settings work.\n"
+    "Several targets share the options given; per-function settings come from a template. Ends on SIGTERM or Ctrl-C.",
+    "  lambdafit serve .\n"
+    "  lambdafit serve api/ worker/ --memory 512 --timeout 30\n"
+    "  lambdafit serve . --port 0 --port-file port &\n"
+    "  aws lambda invoke --endpoint-url http://127.0.0.1:3001 --function-name api out.json\n",
+    "@function host port port-file db quiet account-concurrency rate-limit", 0, -1, lf_cmd_serve },
+  { "invoke", "invoke [OPTIONS] NAME", "invoke a function of the running daemon",
+    "Sends the event to the daemon and prints the response. Exit status: 1 when the function failed, 4 when there is no daemon.",
+    "  lambdafit invoke classify -e event.json\n"
+    "  lambdafit invoke classify -e '{\"n\": 1}' --tail\n"
+    "  lambdafit invoke worker --async\n",
+    "event tail async endpoint json", 1, 1, lf_cmd_invoke },
+  { "ps", "ps [OPTIONS]", "the daemon's execution environments", "Shows each execution environment: function, state, age, invocations served, memory, /tmp, and what is left of its keepalive.",
+    "  lambdafit ps\n  lambdafit ps --json\n", "json endpoint", 0, 0, lf_cmd_ps },
+  { "log", "log [OPTIONS]", "the logged invocations", "Reads the log (live, or a file from elsewhere): one invocation a line, oldest first. With --json each line is an object.",
+    "  lambdafit log -n 20\n  lambdafit log --function classify --errors --since 1h\n  lambdafit log --follow\n  lambdafit log --explain 8f5a…\n",
+    "function errors cold since count json follow explain db profile region", 0, 0, lf_cmd_log },
+  { "doctor", "doctor [OPTIONS]", "what this machine can enforce", "Tries each mechanism here and says which limits the kernel will enforce, which are sampled and which are not enforced, with the fix for each.",
+    "  lambdafit doctor\n  lambdafit doctor --json\n", "json", 0, 0, lf_cmd_doctor },
+  { "profile", "profile list|show [PROFILE]|diff A B|check FILE", "platforms: limits, behaviour and prices on a date",
+    "list: the profiles that come with lambdafit. show: every value with its source and how sure it is. diff: what differs between two. check: is a file of\n"
+    "your own a profile?",
+    "  lambdafit profile list\n  lambdafit profile show aws-lambda-2020-02\n  lambdafit profile diff aws-lambda-2020-02 aws-lambda-2026-11\n  lambdafit profile check mine.json\n",
+    "json region", 1, 3, lf_cmd_profile },
+  { "help", "help [COMMAND]", "this help, or a command's", "Prints the help of a command.", "  lambdafit help run\n", "format", 0, 1, lf_cmd_help },
+};
+const size_t lf_commands_n = LF_ARRAY_LEN (lf_commands);
+
+const lf_command *
+lf_command_find (const char *name)
+{
+  for (size_t i = 0; i < lf_commands_n; i++)
+    if (strcmp (lf_commands[i].name, name) == 0)
+      return &lf_commands[i];
+  return NULL;
+}

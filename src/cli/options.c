@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one table of options. A command names those it takes; parsing, help, man page and completion come from here.
+ */
+#include <getopt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+#define AT(field) offsetof (lf_args, field)
+#define FLAG(name, letter, field, doc) { name, letter, NULL, doc, NULL, LF_OPT_FLAG, AT (field), 0, 0, false }
+#define TEXT(name, letter, arg, field, otherwise, doc) { name, letter, arg, doc, otherwise, LF_OPT_TEXT, AT (field), 0, 0, false }
+#define INT(name, letter, arg, field, min, max, otherwise, doc) { name, letter, arg, doc, otherwise, LF_OPT_INT, AT (field), min, max, false }
+#define LIST(name, letter, arg, field, doc) { name, letter, arg, doc, NULL, LF_OPT_LIST, AT (field), 0, 0, false }
+#define F_TEXT(name, letter, arg, field, otherwise, doc) { name, letter, arg, doc, otherwise, LF_OPT_TEXT, AT (field), 0, 0, true }
+#define F_INT(name, letter, arg, field, min, max, otherwise, doc) { name, letter, arg, doc, otherwise, LF_OPT_INT, AT (field), min, max, true }
+#define F_LIST(name, letter, arg, field, doc) { name, letter, arg, doc, NULL, LF_OPT_LIST, AT (field), 0, 0, true }
+#define F_FLAG(name, letter, field, doc) { name, letter, NULL, doc, NULL, LF_OPT_FLAG, AT (field), 0, 0, true }
+
+const lf_opt lf_opts[] = {
+  F_TEXT ("name", 0, "NAME", name, "the target's base name", "the function's name"),
+  F_TEXT ("handler", 0, "HANDLER", handler, "found in the files", "the function's handler, as on Lambda: module.function"),
+  F_TEXT ("runtime", 0, "ID", runtime, "found from the files", "python3.N, nodejsN.x, provided.al2023 or provided.al2"),
+  F_TEXT ("interpreter", 0, "PATH", interpreter, "found on this machine", "the interpreter to run a managed runtime with"),
+  F_INT ("memory", 'm', "MB", memory, 1, 1000000, "128", "memory; sets the CPU share too"),
+  F_INT ("timeout", 0, "S", timeout, 1, 1000000, "3", "function timeout in seconds"),
+  F_INT ("tmp", 0, "MB", tmp, 1, 1000000, "512", "ephemeral storage (/tmp)"),
+  F_LIST ("layer", 0, "PATH", layers, "a layer: a directory or a zip; may be repeated, later ones win"),
+  F_LIST ("env", 0, "K=V", env, "an environment variable; may be repeated"),
+  F_TEXT ("env-file", 0, "FILE", env_file, NULL, "environment variables, one K=V a line"),
+  F_TEXT ("arch", 0, "ARCH", arch, "x86_64", "x86_64 or arm64 (for the price; code runs on this machine)"),
+  F_TEXT ("region", 0, "R", region, "us-east-1", "AWS region: prices and the function's ARN"),
+  F_TEXT ("profile", 'p', "P|FILE", profile, LF_PROFILE_DEFAULT, "the platform: limits, behaviour and prices on a date"),
+  F_TEXT ("network", 0, "host|none", network, "host", "host: the machine's network; none: no network at all, as in a VPC without NAT"),
+  { "keepalive", 0, "S", "how long an idle environment is kept", "the profile's, 300", LF_OPT_SECONDS, AT (keepalive), 0, 0, true },
+  F_INT ("concurrency", 0, "N", reserved, 0, 1000000, "not reserved", "reserved concurrency of the function"),
+  F_TEXT ("log-format", 0, "text|JSON", log_format, "text", "format of the platform's log lines"),
+  F_FLAG ("strict-runtime", 0, strict_runtime, "refuse (status 3) unless an interpreter of exactly the runtime's version is here"),
+  F_FLAG ("pass-credentials", 0, pass_credentials, "give the function your AWS credentials instead of placeholders"),
+  TEXT ("template", 't', "FILE", template_, NULL, "a SAM or CloudFormation template"),
+  LIST ("parameter", 0, "K=V", parameters, "a value for a template parameter; may be repeated"),
+  TEXT ("event", 'e', "FILE|-|JSON", event, "{}", "the event: a file, standard input, or JSON itself"),
+  INT ("count", 'n', "COUNT", count, 1, 100000000, NULL, "how many"),
+  INT ("callers", 'c', "CONCURRENCY", parallel, 1, 100000, "1", "parallel callers"),
+  FLAG ("cold", 0, cold, "cold starts: for run, each invocation in a new environment; for log, only cold ones"),
+  TEXT ("db", 0, "FILE", db, "$LAMBDAFIT_DB, or log.db in the XDG state directory", "the log"),
+  FLAG ("json", 0, json, "print JSON"),
+  FLAG ("quiet", 'q', quiet, "no logs and no verdict, only the response"),
+  TEXT ("host", 0, "ADDRESS", host, "127.0.0.1", "address to listen on"),
+  INT ("port", 0, "PORT", port, 0, 65535, "3001", "port to listen on; 0: any free one"),
+  TEXT ("port-file", 0, "FILE", port_file, NULL, "write the port here, whole, when ready to serve"),
+  INT ("account-concurrency", 0, "N", account_concurrency, 1, 10000000, "the profile's", "the account's concurrency limit"),
+  TEXT ("rate-limit", 0, "on|off", rate_limit, "off", "enforce requests per second (10 for each unit of concurrency)"),
+  FLAG ("tail", 0, tail, "print the end of the invocation's log to standard error"),
+  FLAG ("async", 0, async, "asynchronous invocation: queued, retried, no response"),
+  TEXT ("endpoint", 0, "URL", endpoint, "$LAMBDAFIT_ENDPOINT, or http://127.0.0.1:3001", "the daemon"),
+  TEXT ("function", 'f', "NAME", function, "all", "only this function"),
+  FLAG ("errors", 0, errors, "only invocations that did not end well"),
+  TEXT ("since", 0, "WHEN", since, NULL, "only newer ones: 90s, 10m, 2h, 7d, or a time like 2026-11-25T08:00:00Z"),
+  FLAG ("follow", 0, follow, "go on as new ones come"),
+  TEXT ("explain", 0, "REQUEST_ID", explain, NULL, "one invocation: all that was measured, and each violation with its cause and fix"),
+  TEXT ("format", 0, "FORMAT", output, NULL, "man, markdown or bash: the whole manual, or the completion, made from the tables of commands and options"),
+  FLAG ("verbose", 'v', verbose, "say more"),
+};
+const size_t lf_opts_n = LF_ARRAY_LEN (lf_opts);
+
+const lf_opt *
+lf_opt_find (const char *name, size_t n)
+{
+  for (size_t i = 0; i < lf_opts_n; i++)
+    if (strlen (lf_opts[i].name) == n && memcmp (lf_opts[i].name, name, n) == 0)
+      return &lf_opts[i];
+  return NULL;
+}
+
+void
+lf_command_options (const lf_command *c, void (*visit) (const lf_opt *o, void *user), void *user)
+{
+  for (const char *p = c->options ? c->options : ""; *p;)
+    {
+      size_t n = strcspn (p, " ");
+      if (n == 9 && memcmp (p, "@function", 9) == 0)
+        {
+          for (size_t i = 0; i < lf_opts_n; i++)
+            if (lf_opts[i].in_function)
+              visit (&lf_opts[i], user);
+        }
+      else if (n)
+        {
+          const lf_opt *o = lf_opt_find (p, n);
+          if (o)
+            visit (o, user);
+        }
+      p += n + (p[n] == ' ');
+    }
+}
+
+/* ---- parsing -------------------------------------------------------------------------------------------------------------------- */
+
+#define OPTS_MAX 64
+
+typedef struct lf_getopt_tables
+{
+  struct option longs[OPTS_MAX + 2];
+  const lf_opt *opts[OPTS_MAX];
+  char shorts[3 * OPTS_MAX];
+  size_t n;
+} lf_getopt_tables;
+
+static void
+add_option (const lf_opt *o, void *user)
+{
+  lf_getopt_tables *t = user;
+  if (t->n == OPTS_MAX)
+    return;
+  t->opts[t->n] = o;
+  t->longs[t->n] = (struct option){ o->name, o->arg ? required_argument : no_argument, NULL, 1000 + (int) t->n };
+  t->n++;
+  if (o->letter)
+    {
+      size_t n = strlen (t->shorts);
+      t->shorts[n] = o->letter;
+      t->shorts[n + 1] = o->arg ? ':' : 0;
+    }
+}
+
+static int
+parse_seconds (const char *s, int64_t *ms)
+{
+  char *end;
+  double v = strtod (s, &end);
+  if (end == s || *end || !(v >= 0) || v > 1e9)
+    return -1;
+  *ms = llround (v * 1000);
+  return 0;
+}
+
+static int
+store_option (const lf_opt *o, const char *value, lf_args *a, lf_error *err)
+{
+  char *at = (char *) a + o->offset;
+  char what[80];
+  snprintf (what, sizeof what, "--%s", o->name);
+  switch (o->type)
+    {
+    case LF_OPT_FLAG:
+      *(bool *) at = true;
+      return 0;
+    case LF_OPT_TEXT:
+      *(const char **) at = value;
+      return 0;
+    case LF_OPT_LIST:
+      return lf_strv_add ((lf_strv *) at, value) < 0 ? LF_FAIL_NOMEM (err) : 0;
+    case LF_OPT_SECONDS:
+      return parse_seconds (value, (int64_t *) at) < 0
+                 ? LF_FAIL (err, LF_EXIT_USAGE, what, "give seconds, such as 300 or 0.5", "\"%.60s\" is not a number of seconds", value)
+                 : 0;
+    case LF_OPT_INT:
+      if (lf_parse_i64 (value, o->min, o->max, (int64_t *) at) < 0)
+        return LF_FAIL (err, LF_EXIT_USAGE, what, "", "\"%.60s\" is not a whole number from %lld to %lld", value, (long long) o->min, (long long) o->max);
+      return 0;
+    }
+  return 0;
+}
+
+static void
+args_init (lf_args *a)
+{
+  memset (a, 0, sizeof *a);
+  for (size_t i = 0; i < lf_opts_n; i++)
+    if (lf_opts[i].type == LF_OPT_INT || lf_opts[i].type == LF_OPT_SECONDS)
+      *(int64_t *) ((char *) a + lf_opts[i].offset) = LF_NONE;
+}
+
+void
+lf_args_fini (lf_args *a)
+{
+  lf_strv_fini (&a->layers);
+  lf_strv_fini (&a->env);
+  lf_strv_fini (&a->parameters);
+}
+
+int
+lf_args_parse (const lf_command *c, int argc, char **argv, lf_args *out, bool *help, lf_error *err)
+{
+  lf_getopt_tables t = { .shorts = "h" };
+  args_init (out);
+  lf_command_options (c, add_option, &t);
+  t.longs[t.n] = (struct option){ "help", no_argument, NULL, 'h' };
+  opterr = 0;
+  optind = 1;
+  char fix[80];
+  snprintf (fix, sizeof fix, "lambdafit %s --help lists its options", c->name);
+  for (;;)
+    {
+      /* Where the option stands, to name it: a bad short one is in optopt, a bad long one only in argv. */
+      int at = optind;
+      int k = getopt_long (argc, argv, t.shorts, t.longs, NULL);
+      if (k == -1)
+        break;
+      if (k == 'h')
+        {
+          *help = true;
+          return 0;
+        }
+      if (k == '?')
+        {
+          const char *what = argv[at < argc ? at : argc - 1];
+          bool needs = false;
+          for (size_t i = 0; i < t.n; i++)
+            needs |= t.opts[i]->arg && (optopt == 1000 + (int) i || (t.opts[i]->letter && optopt == t.opts[i]->letter));
+          return LF_FAIL (err, LF_EXIT_USAGE, what, fix, needs ? "this option needs a value" : "no such option of %s", c->name);
+        }
+      const lf_opt *o = NULL;
+      if (k >= 1000)
+        o = t.opts[k - 1000];
+      for (size_t i = 0; i < t.n && !o; i++)
+        if (t.opts[i]->letter == k)
+          o = t.opts[i];
+      if (o && store_option (o, optarg, out, err) < 0)
+        return -1;
+    }
+  out->rest = argv + optind;
+  out->rest_n = argc - optind;
+  if (out->rest_n < c->min_rest || (c->max_rest >= 0 && out->rest_n > c->max_rest))
+    return LF_FAIL (err, LF_EXIT_USAGE, out->rest_n > c->max_rest && c->max_rest >= 0 ? out->rest[c->max_rest] : c->name, fix,
+                    out->rest_n < c->min_rest ? "an argument is missing: lambdafit %s" : "one argument too many: lambdafit %s", c->synopsis);
+  return 0;
+}
