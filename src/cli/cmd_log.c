@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lambdafit log: the invocations of any log file.
+ */
+#include <cjson/cJSON.h>
+#include <ctype.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli.h"
+#include "lambdafit/store.h"
+
+#define FOLLOW_MS 200
+
+static volatile sig_atomic_t stop_signal;
+
+static void
+on_stop (int signum)
+{
+  stop_signal = signum;
+}
+
+/* "90s", "10m", "2h", "7d" before now, or a date and time in UTC. */
+static int
+parse_since (const char *s, int64_t *us, lf_error *err)
+{
+  char *end;
+  long long n = strtoll (s, &end, 10);
+  static const struct { const char *unit; int64_t seconds; } units[] = { { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 }, { "w", 604800 } };
+  if (end != s && n >= 0 && n < 1000000000)
+    for (size_t i = 0; i < LF_ARRAY_LEN (units); i++)
+      if (strcmp (end, units[i].unit) == 0)
+        {
+          *us = lf_wall_us () - n * units[i].seconds * 1000000;
+          return 0;
+        }
+  static const char *const formats[] = { "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d" };
+  for (size_t i = 0; i < LF_ARRAY_LEN (formats); i++)
+    {
+      struct tm t = { 0 };
+      char *rest = strptime (s, formats[i], &t);
+      if (rest && !*rest)
+        {
+          *us = (int64_t) timegm (&t) * 1000000;
+          return 0;
+        }
+    }
+  return LF_FAIL (err, LF_EXIT_USAGE, "--since", "give 90s, 10m, 2h, 7d, or a time in UTC such as 2026-11-25T08:00:00Z", "\"%.60s\" is no time", s);
+}
+
+typedef struct lf_log_view
+{
+  const lf_args *a;
+  lf_profile *profile;
+  int64_t rows;
+  lf_store *store;
+} lf_log_view;
+
+static int
+print_json_row (const lf_record *r, lf_log_view *v)
+{
+  cJSON *o LF_CLEANUP (lf_json_freep) = lf_record_json (r);
+  lf_buf b LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&b, 0);
+  lf_cost cost = { 0 };
+  if (v->profile)
+    lf_cost_of_record (v->profile, v->a->region ? v->a->region : r->region, r, &cost);
+  if (!o || lf_json_add_money (o, "cost_usd", &cost, cost.total) < 0 || lf_json_print (o, &b) < 0)
+    return -1;
+  printf ("%s\n", b.data);
+  return 0;
+}
+
+static int
+print_row (const lf_record *r, int64_t rowid, void *user)
+{
+  lf_log_view *v = user;
+  (void) rowid;
+  v->rows++;
+  if (v->a->json)
+    return print_json_row (r, v);
+  char when[32], init[32], duration[32], memory[40];
+  lf_iso8601_ms (r->received_us, when);
+  lf_show_us (r->init_us, init);
+  lf_show_us (r->duration_us, duration);
+  lf_show_quantity (r->max_memory_bytes, "bytes", memory);
+  bool color = lf_color (stdout) && r->status != LF_ST_OK;
+  printf ("%s  %s  %-20s %-4s %s%-14s%s init %-10s duration %-11s billed %lld ms  memory %s", when, r->request_id, r->function,
+          r->cold == 1 ? "cold" : r->cold == 0 ? "warm" : "-", color ? "\033[31m" : "", lf_status_name (r->status), color ? "\033[0m" : "", init, duration,
+          (long long) (r->billed_ms == LF_NONE ? 0 : r->billed_ms), memory);
+  if (r->error_type)
+    printf ("  %s", r->error_type);
+  putchar ('\n');
+  return 0;
+}
+
+static int
+print_violation (const lf_violation *one, void *user)
+{
+  int *n = user;
+  char used[40], allowed[40];
+  lf_show_quantity (one->used, one->unit ? one->unit : "", used);
+  lf_show_quantity (one->allowed, one->unit ? one->unit : "", allowed);
+  printf ("\n%s %s (rule %s)\n  observed: %s used of %s allowed; enforced: %s\n  what: %s\n  fix:  %s\n", one->severity == LF_SEV_BROKEN ? "BROKEN" : "NEAR",
+          one->limit_id, one->rule ? one->rule : "-", used, allowed, lf_enforced_name (one->enforced), one->message, one->fix);
+  (*n)++;
+  return 0;
+}
+
+static int
+explain_row (const lf_record *r, int64_t rowid, void *user)
+{
+  (void) rowid;
+  lf_log_view *v = user;
+  v->rows++;
+  cJSON *o LF_CLEANUP (lf_json_freep) = lf_record_json (r);
+  const cJSON *i;
+  cJSON_ArrayForEach (i, o)
+  {
+    if (strcmp (i->string, "log_tail") == 0)
+      continue;
+    if (cJSON_IsString (i))
+      {
+        lf_buf b LF_CLEANUP (lf_buf_fini);
+        lf_buf_init (&b, 0);
+        lf_buf_add_printable (&b, i->valuestring, strlen (i->valuestring));
+        printf ("%-18s %s\n", i->string, b.data ? b.data : "");
+      }
+    else if (cJSON_IsNull (i))
+      printf ("%-18s not measured\n", i->string);
+    else
+      {
+        char *text = cJSON_PrintUnformatted (i);
+        printf ("%-18s %s\n", i->string, text ? text : "");
+        cJSON_free (text);
+      }
+  }
+  if (r->log_tail_len)
+    {
+      lf_buf b LF_CLEANUP (lf_buf_fini);
+      lf_buf_init (&b, 0);
+      lf_buf_add_printable (&b, r->log_tail, r->log_tail_len);
+      printf ("\nlog:\n%s", b.data ? b.data : "");
+    }
+  return 0;
+}
+
+static int
+explain (lf_log_view *v, lf_error *err)
+{
+  lf_log_filter f = { .request_id = v->a->explain, .since_us = LF_NONE, .until_us = LF_NONE, .limit = LF_NONE };
+  int violations = 0;
+  if (lf_store_invocations (v->store, &f, v->a->json ? print_row : explain_row, v, NULL, err) < 0)
+    return lf_cli_error (err);
+  if (v->rows == 0)
+    {
+      (void) LF_FAIL (err, LF_EXIT_USAGE, v->a->explain, "lambdafit log lists the request ids", "no invocation with this request id is in the log");
+      return lf_cli_error (err);
+    }
+  if (!v->a->json && lf_store_violations (v->store, NULL, v->a->explain, print_violation, &violations, err) < 0)
+    return lf_cli_error (err);
+  if (!v->a->json && !violations)
+    printf ("\nno limit was broken or near\n");
+  return 0;
+}
+
+static int
+show (lf_log_view *v, lf_error *err)
+{
+  const lf_args *a = v->a;
+  lf_log_filter f = { .function = a->function, .errors = a->errors, .cold = a->cold, .since_us = LF_NONE, .until_us = LF_NONE, .limit = a->count };
+  int64_t last = 0;
+  if ((a->since && parse_since (a->since, &f.since_us, err) < 0) || lf_store_invocations (v->store, &f, print_row, v, &last, err) < 0)
+    return lf_cli_error (err);
+  if (!a->follow)
+    return 0;
+  signal (SIGINT, on_stop);
+  signal (SIGTERM, on_stop);
+  f.limit = LF_NONE;
+  while (!stop_signal && fflush (stdout) == 0)
+    {
+      f.after_rowid = last;
+      if (lf_store_invocations (v->store, &f, print_row, v, &last, err) < 0)
+        return lf_cli_error (err);
+      poll (NULL, 0, FOLLOW_MS);
+    }
+  return 0;
+}
+
+int
+lf_cmd_log (const lf_args *a)
+{
+  lf_error err = { 0 };
+  lf_log_view v = { .a = a };
+  int status;
+  v.profile = lf_args_profile (a, &err);
+  v.store = v.profile ? lf_store_open_read (a->db, &err) : NULL;
+  if (!v.store)
+    status = lf_cli_error (&err);
+  else
+    status = a->explain ? explain (&v, &err) : show (&v, &err);
+  lf_store_close (v.store);
+  lf_profile_free (v.profile);
+  return status;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lambdafit run: one function, here and now.
+ */
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lambdafit/daemon.h"
+#include "verdict.h"
+
+static void
+print_response (const lf_outcome *o)
+{
+  /* One line an invocation: a response with line breaks is made one line where it is JSON, which may have them only between tokens. */
+  size_t n = o->body_len;
+  if (memchr (o->body, '\n', n))
+    {
+      lf_error ignored = { 0 };
+      cJSON *j LF_CLEANUP (lf_json_freep) = lf_json_parse (o->body, n, "response", &ignored);
+      lf_buf b LF_CLEANUP (lf_buf_fini);
+      lf_buf_init (&b, 0);
+      if (j && lf_json_print (j, &b) == 0)
+        {
+          fwrite (b.data, 1, b.len, stdout);
+          fputc ('\n', stdout);
+          return;
+        }
+    }
+  fwrite (o->body, 1, n, stdout);
+  fputc ('\n', stdout);
+}
+
+static void
+on_each (const lf_outcome *o, const lf_enforcement *enforcement, void *user)
+{
+  lf_verdict *v = user;
+  v->enforcement = *enforcement;
+  lf_verdict_add (v, o);
+  if (v->json)
+    return;
+  if (o->status != LF_ST_THROTTLED && o->status != LF_ST_REJECTED)
+    print_response (o);
+  else
+    fprintf (stderr, "lambdafit: %s: %s\n", o->record->error_type, o->record->error_message);
+  fflush (stdout);
+}
+
+static void
+say_notes (const lf_prepared *p)
+{
+  for (size_t i = 0; i < p->notes.n; i++)
+    fprintf (stderr, "lambdafit: %s\n", p->notes.v[i]);
+}
+
+static int
+finish (lf_verdict *v, const lf_args *a, int signum, lf_error *err)
+{
+  if (a->json)
+    {
+      cJSON *o LF_CLEANUP (lf_json_freep) = lf_verdict_json (v);
+      lf_buf b LF_CLEANUP (lf_buf_fini);
+      lf_buf_init (&b, 0);
+      if (!o || lf_json_print_pretty (o, &b) < 0)
+        {
+          (void) LF_FAIL_NOMEM (err);
+          return lf_cli_error (err);
+        }
+      fwrite (b.data, 1, b.len, stdout);
+      fputc ('\n', stdout);
+    }
+  if (!a->quiet)
+    lf_verdict_print (v, stderr);
+  if (signum)
+    return 128 + signum;
+  return v->failed ? LF_EXIT_FAILED : LF_EXIT_OK;
+}
+
+static int
+run (const lf_args *a, lf_verdict *v, lf_prepared *prep, const lf_buf *event, lf_error *err)
+{
+  int signum = 0;
+  lf_function shown;
+  lf_function_init (&shown);
+  if (lf_function_copy (&shown, &prep->f, err) < 0)
+    return lf_cli_error (err);
+  lf_verdict_init (v, &shown, v->profile);
+  v->json = a->json;
+  v->notes = &prep->notes;
+  lf_strv notes = prep->notes; /* the engine takes the rest */
+  memset (&prep->notes, 0, sizeof prep->notes);
+  v->notes = &notes;
+  for (size_t i = 0; i < prep->near_n; i++)
+    lf_verdict_violation (v, &prep->near[i]);
+  lf_oneshot_options o = { .live = { .profile = v->profile, .functions = prep, .functions_n = 1, .db = a->db, .command = "run",
+                                     .pass_credentials = a->pass_credentials, .quiet = a->quiet, .concurrency = a->account_concurrency },
+                           .payload = event->data, .payload_len = event->len, .count = a->count == LF_NONE ? 1 : a->count,
+                           .parallel = a->parallel == LF_NONE ? 1 : a->parallel, .each = on_each, .user = v };
+  int status;
+  if (lf_oneshot (&o, &signum, err) < 0)
+    status = lf_cli_error (err);
+  else
+    status = finish (v, a, signum, err);
+  lf_verdict_fini (v);
+  lf_strv_fini (&notes);
+  lf_function_fini (&shown);
+  return status;
+}
+
+int
+lf_cmd_run (const lf_args *a)
+{
+  lf_error err = { 0 };
+  lf_verdict v = { 0 };
+  lf_function f;
+  lf_prepared prep = { 0 };
+  lf_buf event LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&event, 0);
+  lf_profile *p = lf_args_profile (a, &err);
+  int status;
+  lf_function_init (&f);
+  if (!p || lf_args_function (a, &f, &err) < 0 || lf_args_event (a, &event, &err) < 0)
+    status = lf_cli_error (&err);
+  else
+    {
+      f.single_use = a->cold;
+      v.profile = p;
+      if (lf_prepare (&f, a->rest_n ? a->rest[0] : ".", a->interpreter, a->strict_runtime, p, &prep, &err) < 0)
+        status = lf_cli_error (&err);
+      else
+        {
+          if (!a->quiet)
+            say_notes (&prep);
+          status = run (a, &v, &prep, &event, &err);
+        }
+    }
+  lf_prepared_fini (&prep);
+  lf_function_fini (&f);
+  lf_profile_free (p);
+  return status;
+}
