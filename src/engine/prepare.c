@@ -61,9 +61,6 @@ check_sizes (lf_prepared *out, const lf_profile *p, int64_t layer_bytes, lf_erro
     return -1;
   char fix[200];
   snprintf (fix, sizeof fix, "see what takes the space with: lambdafit layer size %s", out->package.source);
-  if (f->zip_bytes != LF_NONE && f->zip_bytes > p->zip_max_bytes)
-    return LF_FAIL (err, LF_EXIT_FAILED, f->name, "upload it through S3, or make it smaller", "Zipped size must be smaller than %lld bytes (it is %lld)",
-                    (long long) p->zip_max_bytes, (long long) f->zip_bytes);
   if (layer_bytes > 0 && f->package_bytes >= p->package_max_bytes)
     return LF_FAIL (err, LF_EXIT_FAILED, f->name, fix, "Layers consume more than the available size of %lld bytes. The actual size is %lld bytes.",
                     (long long) p->package_max_bytes, (long long) f->package_bytes);
