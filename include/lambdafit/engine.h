@@ -69,6 +69,7 @@ typedef struct lf_call_options
   lf_str trace_id;                 /* caller's X-Amzn-Trace-Id, or empty */
   const char *qualifier;           /* NULL: none */
   const char *request_id;          /* NULL: a new one (retries of asynchronous events keep theirs) */
+  int attempt;                     /* of an asynchronous event, from 1; 0: synchronous. The row of a later attempt is "REQUEST_ID/2", "/3" */
   bool want_tail;                  /* answer only when the invocation has wholly ended, so that the log is complete */
   bool sync;
   lf_call_done done;
@@ -85,6 +86,9 @@ lf_call *lf_engine_reject (lf_engine *e, lf_live_fn *fn, int64_t request_bytes, 
 /* An asynchronous event: kept in the log until it succeeded or was given up, so that a crash loses none. `accepted` comes after the commit. */
 typedef void (*lf_accept_done) (const char *request_id, const lf_error *failure, void *user);
 int lf_engine_event_accept (lf_engine *e, lf_live_fn *fn, lf_buf *payload, lf_accept_done accepted, void *user, lf_error *err);
+
+/* After every function was added: goes on with the events that an earlier daemon accepted and did not finish. */
+int lf_engine_resume_events (lf_engine *e, lf_error *err);
 
 /* ---- the runtime's side ------------------------------------------------------------------------------------------------------------ */
 

@@ -373,6 +373,8 @@ typedef struct lf_async_fxs { lf_async_fx *v; size_t n, cap; } lf_async_fxs;
 lf_async *lf_async_new (const lf_profile *p);
 void lf_async_free (lf_async *a);
 int lf_async_accept (lf_async *a, lf_async_event *ev, lf_time_us now, bool zero_reserved, lf_async_fxs *fx);
+/* An event that an earlier daemon had accepted: it waits as it did then. */
+int lf_async_resume (lf_async *a, lf_async_event *ev, lf_time_us now, int64_t age_us, int attempts, int64_t due_in_us);
 int lf_async_result (lf_async *a, lf_async_event *ev, lf_status status, lf_time_us now, lf_async_fxs *fx);
 int lf_async_tick (lf_async *a, lf_time_us now, lf_async_fxs *fx);
 lf_time_us lf_async_next (const lf_async *a);

@@ -31,6 +31,13 @@ int lf_store_env_end (lf_store *s, const char *id, int64_t at_us, const char *re
 int lf_store_invocation (lf_store *s, const lf_record *r, lf_error *err);                        /* insert */
 int lf_store_invocation_update (lf_store *s, const lf_record *r, lf_error *err);                 /* same request_id: final figures */
 int lf_store_violation (lf_store *s, const lf_violation *v, lf_error *err);
+/* Accepted asynchronous events: kept until they are done, so that none is lost when the daemon dies. */
+int lf_store_event (lf_store *s, const char *request_id, const char *function, int64_t accepted_us, const char *payload, size_t n, lf_error *err);
+int lf_store_event_update (lf_store *s, const char *request_id, int attempts, int64_t due_us, lf_error *err);
+int lf_store_event_done (lf_store *s, const char *request_id, lf_error *err);
+typedef struct lf_stored_event { const char *request_id, *function, *payload; size_t payload_len; int64_t accepted_us, due_us; int attempts; } lf_stored_event;
+typedef int (*lf_event_each) (const lf_stored_event *ev, void *user);
+int lf_store_events (lf_store *s, lf_event_each each, void *user, lf_error *err); /* oldest first; a non-zero return stops */
 /* Rows written since the last commit become durable against kill -9. Opens a transaction lazily at the first write. On failure
  * (disk full, locked, I/O) everything since the last commit is rolled back and the error says which file and how to go on: do not answer. */
 int lf_store_commit (lf_store *s, lf_error *err);

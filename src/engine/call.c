@@ -50,6 +50,7 @@ call_new (lf_engine *e, lf_live_fn *fn, const char *request_id, lf_error *err)
     snprintf (c->request_id, sizeof c->request_id, "%s", request_id);
   else
     lf_uuid4 (c->request_id);
+  snprintf (c->row_id, sizeof c->row_id, "%s", c->request_id);
   lf_buf_init (&c->payload, 0);
   lf_buf_init (&c->client_context, 0);
   lf_buf_init (&c->body, 0);
@@ -83,6 +84,9 @@ lf_engine_call (lf_engine *e, lf_live_fn *fn, lf_call_options *o, lf_error *err)
   c->done = o->done;
   c->user = o->user;
   c->inv.sync = o->sync;
+  c->attempt = o->attempt;
+  if (o->attempt > 1)
+    snprintf (c->row_id, sizeof c->row_id, "%s/%d", c->request_id, o->attempt);
   make_trace_id (c, o->trace_id);
   if (e->profile->invocation_id)
     lf_uuid4 (c->invocation_id);
@@ -331,7 +335,8 @@ fill_record (lf_call *c)
   const lf_function *f = &c->fn->prep.f;
   const lf_inv *inv = &c->inv;
   lf_record *r = &c->record;
-  r->request_id = c->request_id;
+  r->request_id = c->row_id;
+  r->async = c->attempt > 0;
   r->function = f->name;
   r->environment = c->env_id[0] ? c->env_id : NULL;
   r->host = c->engine->hostname;

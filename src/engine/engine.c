@@ -166,7 +166,7 @@ lf_engine_queue_answer (lf_call *c)
 }
 
 static void
-flush (lf_engine *e)
+flush_once (lf_engine *e)
 {
   lf_error err = { 0 };
   const lf_error *failure = NULL;
@@ -192,6 +192,19 @@ flush (lf_engine *e)
       lf_call_tell (c, failure);
       lf_call_release (c);
       c = next;
+    }
+  lf_events_flushed (e->events, failure);
+}
+
+/* Telling may cause new rows (an accepted event that is throttled at once); the loop must not go to sleep on them. */
+static void
+flush (lf_engine *e)
+{
+  for (int round = 0; round < 100; round++)
+    {
+      flush_once (e);
+      if (!e->waiting && !lf_store_dirty (e->store))
+        return;
     }
 }
 
@@ -255,7 +268,7 @@ start_handles (lf_engine *e, lf_error *err)
   uv_prepare_init (e->loop, &e->prepare);
   uv_check_init (e->loop, &e->check);
   e->timer.data = e->sampler.data = e->prepare.data = e->check.data = e;
-  e->handles_open = 4;
+  e->handles_open = 5; /* these and the events' timer */
   if (uv_prepare_start (&e->prepare, on_prepare) < 0 || uv_check_start (&e->check, on_check) < 0)
     return LF_FAIL (err, LF_EXIT_IO, "event loop", "", "its handles cannot be started");
   uv_unref ((uv_handle_t *) &e->prepare);
@@ -303,7 +316,7 @@ lf_engine_new (const lf_engine_options *o, lf_error *err)
       free (e);
       return NULL;
     }
-  if (start_handles (e, err) < 0)
+  if (start_handles (e, err) < 0 || !(e->events = lf_events_new (e, err)))
     {
       lf_fleet_free (e->fleet);
       free (e->enforcement_json);
@@ -444,14 +457,20 @@ lf_engine_each_env (lf_engine *e, void (*visit) (const lf_env_info *i, void *use
   lf_fleet_each (e->fleet, visit_env, &v);
 }
 
+int
+lf_engine_resume_events (lf_engine *e, lf_error *err)
+{
+  return lf_events_resume (e->events, err);
+}
+
 bool
 lf_engine_idle (const lf_engine *e)
 {
   return e->calls == 0;
 }
 
-static void
-on_handle_closed (uv_handle_t *h)
+void
+lf_engine_handle_closed (uv_handle_t *h)
 {
   lf_engine *e = h->data;
   if (--e->handles_open == 0 && e->closed)
@@ -462,13 +481,14 @@ on_handle_closed (uv_handle_t *h)
 static void
 close_when_empty (lf_engine *e)
 {
-  if (!e->closing || e->envs > 0 || e->handles_open != 4 || uv_is_closing ((uv_handle_t *) &e->timer))
+  if (!e->closing || e->envs > 0 || e->handles_open != 5 || uv_is_closing ((uv_handle_t *) &e->timer))
     return;
   flush (e);
-  uv_close ((uv_handle_t *) &e->timer, on_handle_closed);
-  uv_close ((uv_handle_t *) &e->sampler, on_handle_closed);
-  uv_close ((uv_handle_t *) &e->prepare, on_handle_closed);
-  uv_close ((uv_handle_t *) &e->check, on_handle_closed);
+  uv_close ((uv_handle_t *) &e->timer, lf_engine_handle_closed);
+  uv_close ((uv_handle_t *) &e->sampler, lf_engine_handle_closed);
+  uv_close ((uv_handle_t *) &e->prepare, lf_engine_handle_closed);
+  uv_close ((uv_handle_t *) &e->check, lf_engine_handle_closed);
+  lf_events_close (e->events);
 }
 
 void
@@ -493,6 +513,7 @@ lf_engine_free (lf_engine *e)
 {
   if (!e)
     return;
+  lf_events_free (e->events);
   lf_fleet_free (e->fleet);
   for (lf_live_fn *fn = e->fns, *next; fn; fn = next)
     {

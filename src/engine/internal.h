@@ -63,7 +63,8 @@ struct lf_call
   lf_engine *engine;
   lf_live_fn *fn;
   lf_live_env *env;
-  char request_id[37], invocation_id[37], trace_id[128], env_id[33];
+  char request_id[37], row_id[48], invocation_id[37], trace_id[128], env_id[33];
+  int attempt;
   char *arn;
   lf_buf payload, client_context;
   int64_t received_wall_us, deadline_wall_ms;
@@ -86,6 +87,8 @@ struct lf_call
   size_t log_seen;           /* bytes of output that the recorded tail knew */
   lf_call *next;             /* in the queue of answers waiting for the commit */
 };
+
+typedef struct lf_events lf_events;
 
 struct lf_engine
 {
@@ -113,6 +116,7 @@ struct lf_engine
   size_t envs, calls;
   char *enforcement_json;
   lf_error log_error;
+  lf_events *events;
   bool closing;
   void (*closed) (void *user);
   void *closed_user;
@@ -126,6 +130,7 @@ void lf_engine_say (lf_engine *e, const lf_function *f, const char *text, size_t
 void lf_engine_log_failed (lf_engine *e, const lf_error *err);
 
 void lf_engine_env_gone (lf_engine *e);
+void lf_engine_handle_closed (uv_handle_t *h);
 
 /* live_env.c */
 void lf_live_env_start (lf_engine *e, lf_env *core);
@@ -141,6 +146,13 @@ void lf_call_finish (lf_call *c);
 void lf_call_abandoned (lf_call *c);
 void lf_call_tell (lf_call *c, const lf_error *failure);
 void lf_call_release (lf_call *c);
+
+/* events.c */
+lf_events *lf_events_new (lf_engine *e, lf_error *err);
+int lf_events_resume (lf_events *ev, lf_error *err);  /* goes on with what an earlier daemon had accepted */
+void lf_events_flushed (lf_events *ev, const lf_error *failure); /* the commit is done: tell those who wait for it */
+void lf_events_close (lf_events *ev);                 /* closes its handle; the engine counts it */
+void lf_events_free (lf_events *ev);
 
 /* log.c */
 void lf_log_ring_init (lf_log_ring *r);

@@ -187,6 +187,23 @@ lf_async_accept (lf_async *a, lf_async_event *ev, lf_time_us now, bool zero_rese
 }
 
 int
+lf_async_resume (lf_async *a, lf_async_event *ev, lf_time_us now, int64_t age_us, int attempts, int64_t due_in_us)
+{
+  if (reserve_events (a) != 0)
+    return -1;
+  pass_time (a, now);
+  a->accepted++;
+  ev->serial = ++a->serial;
+  ev->accepted = a->now - (age_us > 0 ? age_us : 0);
+  ev->due = a->now + (due_in_us > 0 ? due_in_us : 0);
+  ev->attempts = attempts;
+  ev->throttles = 0;
+  ev->running = false;
+  settle (a, ++a->n, ev);
+  return 0;
+}
+
+int
 lf_async_result (lf_async *a, lf_async_event *ev, lf_status status, lf_time_us now, lf_async_fxs *fx)
 {
   if (!ev->running)

@@ -195,6 +195,30 @@ lf_store_violations (lf_store *s, const char *function, const char *request_id, 
   return finished (s, rc, err);
 }
 
+/* ---- accepted events ------------------------------------------------------------------------------------------------------------- */
+
+int
+lf_store_events (lf_store *s, lf_event_each each, void *user, lf_error *err)
+{
+  static const char sql[] = "SELECT request_id, function, accepted_us, attempts, due_us, payload FROM events ORDER BY accepted_us, request_id";
+  if (lf_store_refresh (s, err) != 0)
+    return -1;
+  sqlite3_stmt *st LF_CLEANUP (lf_stmt_freep) = lf_store_prepare (s, sql, err);
+  if (st == NULL)
+    return -1;
+  int rc;
+  while ((rc = sqlite3_step (st)) == SQLITE_ROW)
+    {
+      const void *payload = sqlite3_column_blob (st, 5);
+      lf_stored_event ev = { .request_id = lf_column_str (st, 0), .function = lf_column_str (st, 1), .accepted_us = lf_column_i64 (st, 2),
+                             .attempts = (int) lf_column_i64 (st, 3), .due_us = lf_column_i64 (st, 4), .payload = payload != NULL ? payload : "",
+                             .payload_len = (size_t) sqlite3_column_bytes (st, 5) };
+      if (each (&ev, user) != 0)
+        break;
+    }
+  return finished (s, rc, err);
+}
+
 /* ---- functions ----------------------------------------------------------------------------------------------------------------- */
 
 static int

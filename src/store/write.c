@@ -23,6 +23,9 @@ static const char *const sql_text[LF_SQL_COUNT] = {
   [LF_SQL_ENV_END] = "UPDATE environments SET ended_us = ?2, end_reason = ?3 WHERE id = ?1",
   [LF_SQL_VIOLATION] = "INSERT INTO violations (request_id, function, at_us, limit_id, severity, used, allowed, unit, enforced, rule, message, fix)"
                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+  [LF_SQL_EVENT] = "INSERT INTO events (request_id, function, accepted_us, attempts, due_us, payload) VALUES (?1, ?2, ?3, 0, ?3, ?4)",
+  [LF_SQL_EVENT_UPDATE] = "UPDATE events SET attempts = ?2, due_us = ?3 WHERE request_id = ?1",
+  [LF_SQL_EVENT_DONE] = "DELETE FROM events WHERE request_id = ?1",
 };
 
 /* The statements that follow from the tables of columns. */
@@ -387,4 +390,41 @@ lf_store_commit (lf_store *s, lf_error *err)
   lf_store_fail (s, rc, "write to it", err);
   give_up (s);
   return -1;
+}
+
+/* ---- accepted events ------------------------------------------------------------------------------------------------------------- */
+
+int
+lf_store_event (lf_store *s, const char *request_id, const char *function, int64_t accepted_us, const char *payload, size_t n, lf_error *err)
+{
+  sqlite3_stmt *st = writing (s, LF_SQL_EVENT, err);
+  if (st == NULL)
+    return -1;
+  lf_bind_str (st, 1, request_id);
+  lf_bind_str (st, 2, function);
+  lf_bind_i64 (st, 3, accepted_us);
+  sqlite3_bind_blob64 (st, 4, n > 0 ? payload : "", n, SQLITE_STATIC);
+  return run_statement (s, st, "the event", err);
+}
+
+int
+lf_store_event_update (lf_store *s, const char *request_id, int attempts, int64_t due_us, lf_error *err)
+{
+  sqlite3_stmt *st = writing (s, LF_SQL_EVENT_UPDATE, err);
+  if (st == NULL)
+    return -1;
+  lf_bind_str (st, 1, request_id);
+  lf_bind_i64 (st, 2, attempts);
+  lf_bind_i64 (st, 3, due_us);
+  return run_statement (s, st, "the event", err);
+}
+
+int
+lf_store_event_done (lf_store *s, const char *request_id, lf_error *err)
+{
+  sqlite3_stmt *st = writing (s, LF_SQL_EVENT_DONE, err);
+  if (st == NULL)
+    return -1;
+  lf_bind_str (st, 1, request_id);
+  return run_statement (s, st, "the event", err);
 }

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Asynchronous events, live: the pure queue of the model decides when each is tried, the log holds each until it is done. An event counts
+ * as accepted only when it is committed.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+typedef struct lf_live_event
+{
+  lf_async_event core;
+  lf_events *events;
+  lf_live_fn *fn;
+  char id[37];
+  lf_buf payload;
+  lf_accept_done accepted; /* until the commit */
+  void *user;
+  bool failed;             /* could not be written */
+  struct lf_live_event *next; /* waiting for the commit, or to be tried */
+  struct lf_live_event *all_prev, *all_next;
+} lf_live_event;
+
+struct lf_events
+{
+  lf_engine *e;
+  lf_async *core;
+  uv_timer_t timer;
+  lf_async_fxs fx;
+  lf_live_event *fresh, **fresh_tail; /* accepted in this loop turn */
+  lf_live_event *all;
+};
+
+static void carry_out (lf_events *ev);
+static void on_timer (uv_timer_t *t);
+
+static void
+arm (lf_events *ev)
+{
+  lf_time_us next = lf_async_next (ev->core);
+  if (next == LF_NONE)
+    {
+      uv_timer_stop (&ev->timer);
+      return;
+    }
+  lf_time_us now = lf_now_us ();
+  uv_update_time (ev->e->loop);
+  uv_timer_start (&ev->timer, on_timer, next > now ? (uint64_t) ((next - now + 999) / 1000) : 0, 0);
+}
+
+static void
+on_timer (uv_timer_t *t)
+{
+  lf_events *ev = t->data;
+  lf_async_tick (ev->core, lf_now_us (), &ev->fx);
+  carry_out (ev);
+}
+
+static void
+drop (lf_live_event *one)
+{
+  lf_events *ev = one->events;
+  if (one->all_prev)
+    one->all_prev->all_next = one->all_next;
+  else
+    ev->all = one->all_next;
+  if (one->all_next)
+    one->all_next->all_prev = one->all_prev;
+  lf_buf_fini (&one->payload);
+  free (one);
+}
+
+static lf_live_event *
+add (lf_events *ev, lf_live_fn *fn, lf_error *err)
+{
+  lf_live_event *one = calloc (1, sizeof *one);
+  if (!one)
+    {
+      (void) LF_FAIL_NOMEM (err);
+      return NULL;
+    }
+  one->events = ev;
+  one->fn = fn;
+  one->core.user = one;
+  one->core.fn = &fn->prep.f;
+  lf_buf_init (&one->payload, 0);
+  one->all_next = ev->all;
+  if (ev->all)
+    ev->all->all_prev = one;
+  ev->all = one;
+  return one;
+}
+
+/* ---- tries -------------------------------------------------------------------------------------------------------------------- */
+
+static void
+on_result (const lf_outcome *o, void *user)
+{
+  lf_live_event *one = user;
+  lf_events *ev = one->events;
+  lf_error err = { 0 };
+  int64_t wall = lf_wall_us ();
+  lf_time_us now = lf_now_us ();
+  lf_status status = o->error ? LF_ST_THROTTLED : o->status; /* the log could not be written: the event is tried again, not lost */
+  lf_async_result (ev->core, &one->core, status, now, &ev->fx);
+  if (one->core.heap_pos > 0 && lf_store_event_update (ev->e->store, one->id, one->core.attempts, wall + (one->core.due - now), &err) < 0)
+    lf_engine_log_failed (ev->e, &err);
+  carry_out (ev);
+}
+
+static void
+try_now (lf_live_event *one)
+{
+  lf_events *ev = one->events;
+  lf_error err = { 0 };
+  lf_buf payload LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&payload, 0);
+  lf_call_options o = { .payload = &payload, .request_id = one->id, .attempt = one->core.attempts + 1, .sync = false, .done = on_result, .user = one };
+  if (lf_buf_add (&payload, one->payload.data ? one->payload.data : "", one->payload.len) == 0 && lf_engine_call (ev->e, one->fn, &o, &err))
+    return;
+  lf_async_result (ev->core, &one->core, LF_ST_THROTTLED, lf_now_us (), &ev->fx);
+}
+
+static void
+done (lf_live_event *one, lf_async_end end)
+{
+  lf_events *ev = one->events;
+  lf_error err = { 0 };
+  if (end != LF_AS_SUCCESS)
+    {
+      char text[300];
+      int n = snprintf (text, sizeof text, "lambdafit: %.64s: asynchronous event %s was given up after %d attempt%s: %s\n", one->fn->prep.f.name, one->id,
+                        one->core.attempts, one->core.attempts == 1 ? "" : "s", lf_async_end_name (end));
+      lf_engine_say (ev->e, &one->fn->prep.f, text, (size_t) n);
+    }
+  if (lf_store_event_done (ev->e->store, one->id, &err) < 0)
+    lf_engine_log_failed (ev->e, &err);
+  drop (one);
+}
+
+static void
+carry_out (lf_events *ev)
+{
+  for (size_t i = 0; i < ev->fx.n; i++)
+    {
+      lf_async_fx fx = ev->fx.v[i]; /* a try may append and move the array */
+      if (fx.type == LF_AFX_INVOKE)
+        try_now (fx.ev->user);
+      else
+        done (fx.ev->user, fx.end);
+    }
+  ev->fx.n = 0;
+  arm (ev);
+}
+
+/* ---- accepting ------------------------------------------------------------------------------------------------------------------- */
+
+int
+lf_engine_event_accept (lf_engine *e, lf_live_fn *fn, lf_buf *payload, lf_accept_done accepted, void *user, lf_error *err)
+{
+  lf_events *ev = e->events;
+  lf_live_event *one = add (ev, fn, err);
+  if (!one)
+    return -1;
+  lf_uuid4 (one->id);
+  one->payload = *payload;
+  lf_buf_init (payload, 0);
+  one->accepted = accepted;
+  one->user = user;
+  lf_error log_err = { 0 };
+  if (lf_store_event (e->store, one->id, fn->prep.f.name, lf_wall_us (), one->payload.data ? one->payload.data : "", one->payload.len, &log_err) < 0)
+    lf_engine_log_failed (e, &log_err);
+  *ev->fresh_tail = one;
+  ev->fresh_tail = &one->next;
+  return 0;
+}
+
+void
+lf_events_flushed (lf_events *ev, const lf_error *failure)
+{
+  lf_live_event *one = ev->fresh;
+  ev->fresh = NULL;
+  ev->fresh_tail = &ev->fresh;
+  bool any = one != NULL;
+  while (one)
+    {
+      lf_live_event *next = one->next;
+      one->next = NULL;
+      one->accepted (one->id, failure, one->user);
+      if (failure)
+        drop (one);
+      else
+        lf_async_accept (ev->core, &one->core, lf_now_us (), one->fn->prep.f.reserved == 0, &ev->fx);
+      one = next;
+    }
+  if (any)
+    carry_out (ev);
+}
+
+static int
+resume_one (const lf_stored_event *stored, void *user)
+{
+  lf_events *ev = user;
+  lf_error err = { 0 };
+  lf_live_fn *fn = lf_engine_find (ev->e, stored->function);
+  if (!fn)
+    return 0; /* its function is not served now: it stays in the log until it is */
+  lf_live_event *one = add (ev, fn, &err);
+  if (!one || lf_buf_add (&one->payload, stored->payload, stored->payload_len) < 0)
+    return -1;
+  snprintf (one->id, sizeof one->id, "%s", stored->request_id);
+  int64_t wall = lf_wall_us ();
+  return lf_async_resume (ev->core, &one->core, lf_now_us (), wall - stored->accepted_us, stored->attempts, stored->due_us - wall);
+}
+
+int
+lf_events_resume (lf_events *ev, lf_error *err)
+{
+  if (lf_store_events (ev->e->store, resume_one, ev, err) < 0)
+    return -1;
+  arm (ev);
+  return 0;
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------------------------------- */
+
+lf_events *
+lf_events_new (lf_engine *e, lf_error *err)
+{
+  lf_events *ev = calloc (1, sizeof *ev);
+  if (!ev || !(ev->core = lf_async_new (e->profile)))
+    {
+      free (ev);
+      (void) LF_FAIL_NOMEM (err);
+      return NULL;
+    }
+  ev->e = e;
+  ev->fresh_tail = &ev->fresh;
+  uv_timer_init (e->loop, &ev->timer);
+  ev->timer.data = ev;
+  return ev;
+}
+
+static void
+on_closed (uv_handle_t *h)
+{
+  lf_events *ev = h->data;
+  h->data = ev->e;
+  lf_engine_handle_closed (h);
+}
+
+void
+lf_events_close (lf_events *ev)
+{
+  uv_close ((uv_handle_t *) &ev->timer, on_closed);
+}
+
+void
+lf_events_free (lf_events *ev)
+{
+  if (!ev)
+    return;
+  while (ev->all)
+    drop (ev->all);
+  lf_async_free (ev->core);
+  free (ev->fx.v);
+  free (ev);
+}
