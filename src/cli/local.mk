@@ -4,6 +4,6 @@ lambdafit_SOURCES = src/cli/main.c src/cli/commands.c src/cli/options.c src/cli/
 	src/cli/record_json.c src/cli/verdict.c src/cli/cmd_run.c src/cli/cmd_serve.c src/cli/cmd_invoke.c src/cli/cmd_log.c \
 	src/cli/cmd_doctor.c src/cli/cmd_profile.c src/cli/cli.h src/cli/verdict.h include/lambdafit/cli.h include/lambdafit/daemon.h
 lambdafit_LDADD = src/daemon/liblf_daemon.a src/api/liblf_api.a src/engine/liblf_engine.a src/sandbox/liblf_sandbox.a \
-	src/http/liblf_http.a $(LF_LLHTTP_A) src/store/liblf_store.a src/package/liblf_package.a src/model/liblf_model.a \
+	$(HTTP_LIBS) src/store/liblf_store.a src/package/liblf_package.a src/model/liblf_model.a \
 	src/profile/liblf_profile.a src/base/liblf_os.a src/base/liblf_base.a \
-	$(UV_LIBS) $(ZIP_LIBS) $(SQLITE_LIBS) $(LLHTTP_LIBS) $(CJSON_LIBS) $(NETTLE_LIBS) $(ZLIB_LIBS) -lpthread -lm
+	$(UV_LIBS) $(ZIP_LIBS) $(SQLITE_LIBS) $(CJSON_LIBS) $(NETTLE_LIBS) $(ZLIB_LIBS) -lpthread -lm
