@@ -23,7 +23,13 @@ print_tail (const lf_http_answer *ans)
   lf_buf text LF_CLEANUP (lf_buf_fini), clean LF_CLEANUP (lf_buf_fini);
   lf_buf_init (&text, 0);
   lf_buf_init (&clean, 0);
-  if (log.n && lf_base64_decode (log.p, log.n, &text) == 0 && lf_buf_add_printable (&clean, text.data, text.len) == 0)
+  if (!log.n || lf_base64_decode (log.p, log.n, &text) < 0)
+    return;
+  /* Python's client breaks the lines of a traceback with carriage returns, to keep it one record. */
+  for (size_t i = 0; i < text.len; i++)
+    if (text.data[i] == '\r')
+      text.data[i] = '\n';
+  if (lf_buf_add_printable (&clean, text.data, text.len) == 0)
     fwrite (clean.data, 1, clean.len, stderr);
 }
 

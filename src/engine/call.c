@@ -103,7 +103,8 @@ lf_engine_call (lf_engine *e, lf_live_fn *fn, lf_call_options *o, lf_error *err)
       lf_buf_init (o->payload, 0);
     }
   c->request_bytes = (int64_t) c->payload.len;
-  lf_engine_event (e, &(lf_event){ .type = LF_EV_INVOKE, .fn = fn->core, .inv = &c->inv });
+  if (!lf_hold (c))
+    lf_engine_event (e, &(lf_event){ .type = LF_EV_INVOKE, .fn = fn->core, .inv = &c->inv });
   return c;
 }
 
@@ -298,7 +299,8 @@ measure (lf_call *c)
   if (!env || !env->sb)
     return;
   lf_live_env_drain (env);
-  lf_sandbox_usage (env->sb, &c->usage);
+  lf_live_env_look (env);
+  c->usage = env->usage;
   c->cpu_us = less (c->usage.cpu_us, env->cpu_base);
   c->throttled_us = less (c->usage.throttled_us, env->throttled_base);
   c->tmp_growth = less (c->usage.tmp_bytes, env->tmp_base);
@@ -355,7 +357,7 @@ fill_record (lf_call *c)
   r->response_bytes = c->response_bytes;
   if (r->cold < 0)
     return;
-  r->wait_us = inv->wait_us;
+  r->wait_us = inv->wait_us == LF_NONE ? c->held_us : inv->wait_us + c->held_us;
   r->init_us = inv->init_us;
   r->duration_us = inv->duration_us;
   bool timed_out = inv->status == LF_ST_TIMEOUT || inv->status == LF_ST_INIT_TIMEOUT;
@@ -413,6 +415,7 @@ void
 lf_call_answer (lf_call *c)
 {
   c->inv.answered = true;
+  lf_hold_finishing (c);
   if (c->want_tail && c->inv.status != LF_ST_THROTTLED)
     return; /* the log is complete only at the end */
   settle (c);
@@ -469,6 +472,7 @@ lf_call_finish (lf_call *c)
         }
     }
   say_end (c);
+  lf_hold_finished (c);
   if (env && env->call == c)
     {
       env->call = NULL;

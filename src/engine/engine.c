@@ -9,6 +9,8 @@
 
 #include "internal.h"
 
+#define LF_HANDLES 6
+
 /* ---- events and effects ------------------------------------------------------------------------------------------------------ */
 
 static void
@@ -36,6 +38,7 @@ carry_out (lf_engine *e, const lf_effect *fx)
     case LF_FX_KILL:
       if (env->face)
         e->rt->revoke (env->face);
+      lf_live_env_look (env); /* what it uses now is gone with its processes */
       if (!env->sb || lf_sandbox_kill (env->sb) < 0)
         lf_engine_event (e, &(lf_event){ .type = LF_EV_LAUNCH_FAILED, .env = env->core });
       break;
@@ -265,10 +268,11 @@ start_handles (lf_engine *e, lf_error *err)
 {
   uv_timer_init (e->loop, &e->timer);
   uv_timer_init (e->loop, &e->sampler);
+  uv_timer_init (e->loop, &e->holder);
   uv_prepare_init (e->loop, &e->prepare);
   uv_check_init (e->loop, &e->check);
-  e->timer.data = e->sampler.data = e->prepare.data = e->check.data = e;
-  e->handles_open = 5; /* these and the events' timer */
+  e->timer.data = e->sampler.data = e->holder.data = e->prepare.data = e->check.data = e;
+  e->handles_open = LF_HANDLES; /* these and the events' timer */
   if (uv_prepare_start (&e->prepare, on_prepare) < 0 || uv_check_start (&e->check, on_check) < 0)
     return LF_FAIL (err, LF_EXIT_IO, "event loop", "", "its handles cannot be started");
   uv_unref ((uv_handle_t *) &e->prepare);
@@ -353,6 +357,7 @@ lf_engine_add (lf_engine *e, lf_prepared *p, lf_error *err)
       return NULL;
     }
   fn->engine = e;
+  fn->held_tail = &fn->held;
   fn->prep = *p;
   memset (p, 0, sizeof *p);
   fn->arn = lf_function_arn (&fn->prep.f, NULL);
@@ -481,11 +486,12 @@ lf_engine_handle_closed (uv_handle_t *h)
 static void
 close_when_empty (lf_engine *e)
 {
-  if (!e->closing || e->envs > 0 || e->handles_open != 5 || uv_is_closing ((uv_handle_t *) &e->timer))
+  if (!e->closing || e->envs > 0 || e->handles_open != LF_HANDLES || uv_is_closing ((uv_handle_t *) &e->timer))
     return;
   flush (e);
   uv_close ((uv_handle_t *) &e->timer, lf_engine_handle_closed);
   uv_close ((uv_handle_t *) &e->sampler, lf_engine_handle_closed);
+  uv_close ((uv_handle_t *) &e->holder, lf_engine_handle_closed);
   uv_close ((uv_handle_t *) &e->prepare, lf_engine_handle_closed);
   uv_close ((uv_handle_t *) &e->check, lf_engine_handle_closed);
   lf_events_close (e->events);
@@ -504,6 +510,7 @@ lf_engine_close (lf_engine *e, void (*closed) (void *user), void *user)
   e->closed = closed;
   e->closed_user = user;
   e->closing = true;
+  lf_hold_release_all (e);
   lf_engine_event (e, &(lf_event){ .type = LF_EV_SHUTDOWN });
   close_when_empty (e);
 }

@@ -11,6 +11,7 @@
 #define LF_LOG_KEEP 8192
 #define LF_FREEZE_DELAY_US 2000
 #define LF_SAMPLE_MS 50
+#define LF_HOLD_US (250 * 1000)
 
 struct lf_live_fn
 {
@@ -18,6 +19,9 @@ struct lf_live_fn
   lf_prepared prep;
   lf_fleet_fn *core;
   char *arn;
+  size_t finishing;          /* invocations answered, whose runtime has not asked for the next one yet */
+  lf_call *held, **held_tail; /* calls that wait for one of those */
+  size_t held_n;
   lf_live_fn *next;
 };
 
@@ -55,6 +59,7 @@ struct lf_live_env
   char init_error_type[128];
   lf_error launch_error;    /* why no sandbox could be made */
   int64_t cpu_base, throttled_base, tmp_base;
+  lf_sb_usage usage;        /* when last looked at */
 };
 
 struct lf_call
@@ -85,6 +90,10 @@ struct lf_call
   size_t violations_n;
   bool recorded, queued, finished, told;
   size_t log_seen;           /* bytes of output that the recorded tail knew */
+  bool finishing, held;      /* counted in the function's `finishing`; in its `held` list */
+  lf_time_us hold_until;
+  int64_t held_us;           /* how long it waited there */
+  lf_call *held_next;
   lf_call *next;             /* in the queue of answers waiting for the commit */
 };
 
@@ -104,7 +113,7 @@ struct lf_engine
   char hostname[65];
   lf_fleet *fleet;
   lf_live_fn *fns;
-  uv_timer_t timer, sampler;
+  uv_timer_t timer, sampler, holder;
   uv_prepare_t prepare;
   uv_check_t check;
   lf_time_us timer_at;      /* when the timer fires, LF_NONE when it is stopped */
@@ -132,11 +141,19 @@ void lf_engine_log_failed (lf_engine *e, const lf_error *err);
 void lf_engine_env_gone (lf_engine *e);
 void lf_engine_handle_closed (uv_handle_t *h);
 
+/* hold.c */
+bool lf_hold (lf_call *c);              /* true: it waits; it will be invoked later */
+void lf_hold_finishing (lf_call *c);    /* answered: its environment will be free in a moment */
+void lf_hold_finished (lf_call *c);     /* ended: one that waits may go */
+void lf_hold_timer (uv_timer_t *t);
+void lf_hold_release_all (lf_engine *e);
+
 /* live_env.c */
 void lf_live_env_start (lf_engine *e, lf_env *core);
 void lf_live_env_restart (lf_live_env *env);
 void lf_live_env_destroy (lf_live_env *env, lf_env_end end);
 void lf_live_env_drain (lf_live_env *env);
+void lf_live_env_look (lf_live_env *env); /* measures */
 
 /* call.c */
 void lf_call_begin (lf_call *c, lf_live_env *env);

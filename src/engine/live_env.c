@@ -264,6 +264,24 @@ lf_live_env_drain (lf_live_env *env)
     read_log (env, 64);
 }
 
+/* Memory is noticed a little after it went over; Lambda never shows more than the function's size. */
+static int64_t
+at_most (int64_t v, int64_t max)
+{
+  return v != LF_NONE && v > max ? max : v;
+}
+
+void
+lf_live_env_look (lf_live_env *env)
+{
+  if (!env->sb)
+    return;
+  lf_sandbox_usage (env->sb, &env->usage);
+  int64_t max = env->fn->prep.f.memory_mb * LF_MB;
+  env->usage.max_memory_bytes = at_most (env->usage.max_memory_bytes, max);
+  env->usage.peak_memory_bytes = at_most (env->usage.peak_memory_bytes, max);
+}
+
 static void
 on_log (uv_poll_t *h, int status, int events)
 {

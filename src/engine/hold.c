@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A caller beside the daemon comes back within microseconds, often before the runtime has asked for its next event (a function with a small
+ * CPU share may even be throttled just then). On Lambda the caller's network is slower than that, and it finds the environment idle. So a
+ * call that would start a new environment waits a moment for one that has answered already; not longer than LF_HOLD_US, because a runtime
+ * may also work on after its answer, and not more calls than such environments.
+ */
+#include "internal.h"
+
+static void
+invoke (lf_call *c)
+{
+  c->held = false;
+  c->held_us = lf_now_us () - (c->hold_until - LF_HOLD_US);
+  lf_engine_event (c->engine, &(lf_event){ .type = LF_EV_INVOKE, .fn = c->fn->core, .inv = &c->inv });
+}
+
+static lf_call *
+take_first (lf_live_fn *fn)
+{
+  lf_call *c = fn->held;
+  fn->held = c->held_next;
+  if (!fn->held)
+    fn->held_tail = &fn->held;
+  fn->held_n--;
+  return c;
+}
+
+bool
+lf_hold (lf_call *c)
+{
+  lf_live_fn *fn = c->fn;
+  lf_fleet_counts counts;
+  if (fn->finishing <= fn->held_n || c->engine->closing)
+    return false;
+  lf_fleet_count (c->engine->fleet, fn->core, &counts);
+  if (counts.idle > 0)
+    return false;
+  c->held = true;
+  c->hold_until = lf_now_us () + LF_HOLD_US;
+  c->held_next = NULL;
+  *fn->held_tail = c;
+  fn->held_tail = &c->held_next;
+  fn->held_n++;
+  if (!uv_is_active ((uv_handle_t *) &c->engine->holder))
+    uv_timer_start (&c->engine->holder, lf_hold_timer, LF_HOLD_US / 1000, 0);
+  return true;
+}
+
+void
+lf_hold_finishing (lf_call *c)
+{
+  if (!c->finishing && c->inv.responded && !c->finished)
+    {
+      c->finishing = true;
+      c->fn->finishing++;
+    }
+}
+
+void
+lf_hold_finished (lf_call *c)
+{
+  if (c->finishing)
+    {
+      c->finishing = false;
+      c->fn->finishing--;
+      if (c->fn->held)
+        invoke (take_first (c->fn));
+    }
+}
+
+/* Those whose time is over get an environment of their own. */
+void
+lf_hold_timer (uv_timer_t *t)
+{
+  lf_engine *e = t->data;
+  lf_time_us now = lf_now_us (), next = LF_NONE;
+  for (lf_live_fn *fn = e->fns; fn; fn = fn->next)
+    {
+      while (fn->held && fn->held->hold_until <= now)
+        invoke (take_first (fn));
+      if (fn->held && (next == LF_NONE || fn->held->hold_until < next))
+        next = fn->held->hold_until;
+    }
+  if (next != LF_NONE)
+    uv_timer_start (t, lf_hold_timer, (uint64_t) ((next - now + 999) / 1000), 0);
+}
+
+void
+lf_hold_release_all (lf_engine *e)
+{
+  for (lf_live_fn *fn = e->fns; fn; fn = fn->next)
+    while (fn->held)
+      invoke (take_first (fn));
+}
