@@ -286,3 +286,16 @@ lf_http_server_close (lf_http_server *s)
   uv_close ((uv_handle_t *) &s->timer, on_handle_closed);
   uv_close ((uv_handle_t *) &s->idle, on_handle_closed);
 }
+
+void
+lf_http_server_drop (lf_http_server *s)
+{
+  uv_os_fd_t listener;
+  while (chain_linked (&s->conns))
+    lf_http_conn_close (CONTAINER (s->conns.next, lf_http_conn, all));
+  if (!s->listening || uv_fileno ((uv_handle_t *) &s->listener, &listener) < 0)
+    return;
+  /* What the dead process connected and nobody accepted yet must not be taken for its successor's. */
+  for (int fd; (fd = accept4 (listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0;)
+    close (fd);
+}
