@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the integration tests share: the built program, a daemon for a test, and the proof that nothing is left behind."""
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+SRC = pathlib.Path(os.environ.get("TOP_SRCDIR", pathlib.Path(__file__).resolve().parents[2]))
+BUILD = pathlib.Path(os.environ.get("TOP_BUILDDIR", SRC / "build"))
+PROGRAM = BUILD / "lambdafit"
+PYTHON = "/usr/bin/python3"  # Debian's, whose modules the layers come from
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+
+def environment(extra=None):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("LAMBDAFIT_", "AWS_"))}
+    env.update(LAMBDAFIT_DATADIR=str(SRC), LAMBDAFIT_LIBEXECDIR=str(BUILD))
+    env.update(extra or {})
+    return env
+
+
+def wait_for(condition, what, seconds=30.0):
+    """The value of `condition` once it is true; fails after the deadline. Short naps only space out the looks."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.01)
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def error(self):
+        return self.headers.get("X-Amz-Function-Error")
+
+
+class Daemon:
+    """A running `lambdafit serve`."""
+
+    def __init__(self, tmp, targets, args=(), env=None, user=None):
+        self.tmp, self.db = tmp, tmp / "log.db"
+        port_file = tmp / "port"
+        with contextlib.suppress(FileNotFoundError):
+            port_file.unlink()
+        self.err_path = tmp / f"serve-{time.monotonic_ns()}.err"
+        command = [str(PROGRAM), "serve", *map(str, targets), "--port", "0", "--port-file", str(port_file), "--db", str(self.db), *map(str, args)]
+        with open(self.err_path, "wb") as err:
+            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=err, env=environment(env), cwd=tmp)
+        wait_for(lambda: port_file.exists() or self.process.poll() is not None, "the daemon is ready")
+        if self.process.poll() is not None:
+            raise AssertionError(f"serve ended with {self.process.returncode}: {self.err}")
+        self.port = int(port_file.read_text())
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+
+    @property
+    def err(self):
+        return self.err_path.read_text(errors="replace")
+
+    def request(self, method, path, body=None, headers=None, timeout=120):
+        req = urllib.request.Request(self.endpoint + path, data=body, method=method, headers=headers or {})
+        try:
+            with urllib.request.urlopen(req, timeout=timeout) as r:
+                return Answer(r.status, r.headers, r.read())
+        except urllib.error.HTTPError as e:
+            return Answer(e.code, e.headers, e.read())
+
+    def invoke(self, name, event=None, headers=None, raw=None, timeout=120):
+        body = raw if raw is not None else json.dumps({} if event is None else event).encode()
+        return self.request("POST", f"/2015-03-31/functions/{name}/invocations", body, headers, timeout)
+
+    def environments(self):
+        return self.request("GET", "/lambdafit/environments").json
+
+    def rows(self, sql="SELECT * FROM invocations ORDER BY rowid", *args):
+        with contextlib.closing(sqlite3.connect(f"file:{self.db}?mode=ro", uri=True)) as db:
+            db.row_factory = sqlite3.Row
+            return [dict(r) for r in db.execute(sql, args)]
+
+    def row(self, request_id):
+        rows = self.rows("SELECT * FROM invocations WHERE request_id = ?", request_id)
+        assert len(rows) == 1, rows
+        return rows[0]
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(30)
+
+
+def left_behind(names=("lambdafit-init",)):
+    """Processes, control groups and mounts of sandboxes that are still there."""
+    found = []
+    for p in pathlib.Path("/proc").iterdir():
+        if p.name.isdigit():
+            with contextlib.suppress(OSError):
+                command = (p / "cmdline").read_bytes().split(b"\0")[0].decode(errors="replace")
+                if any(command.endswith(n) for n in names):
+                    found.append(f"process {p.name} {command}")
+    for controller in ("memory", "cpu", "pids", "freezer", "cpuacct", ""):
+        base = pathlib.Path("/sys/fs/cgroup") / controller
+        if base.is_dir():
+            found += [f"group {g}" for g in base.glob("lambdafit-*") if any(g.glob("*/"))]
+    with open("/proc/self/mountinfo") as f:
+        found += [f"mount {line.strip()}" for line in f if "lambdafit" in line and "/tmp/pytest" not in line]
+    return found
+
+
+@pytest.fixture(scope="session")
+def program():
+    assert PROGRAM.exists(), f"{PROGRAM} is not built"
+    return PROGRAM
+
+
+@pytest.fixture
+def serve(tmp_path, program):
+    """serve(targets..., args=[...]) starts a daemon that is stopped after the test; then nothing may be left."""
+    daemons = []
+
+    def start(*targets, args=(), env=None):
+        d = Daemon(tmp_path, targets, args, env)
+        daemons.append(d)
+        return d
+
+    yield start
+    for d in daemons:
+        d.stop()
+    wait_for(lambda: not left_behind(), f"nothing is left behind: {left_behind()}", 15)
+
+
+@pytest.fixture
+def run(tmp_path, program):
+    """run(args...) runs `lambdafit` and gives its completed process."""
+
+    def call(*args, input=None, env=None, timeout=180, cwd=None):
+        command = [str(program), *map(str, args)]
+        e = environment(env)
+        e.setdefault("LAMBDAFIT_DB", str(tmp_path / "run.db"))
+        return subprocess.run(command, input=input, capture_output=True, text=True, env=e, timeout=timeout, cwd=cwd or tmp_path)
+
+    return call
+
+
+@pytest.fixture
+def function(tmp_path):
+    """function(name, {file: text}) makes a function's folder."""
+
+    def make(name, files):
+        folder = tmp_path / name
+        for path, text in files.items():
+            p = folder / path
+            p.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(text, bytes):
+                p.write_bytes(text)
+            else:
+                p.write_text(text)
+            if p.name == "bootstrap":
+                p.chmod(0o755)
+        return folder
+
+    return make

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The main job with small handlers: run, serve, invoke, ps, log; cold, warm, every way to end; limits; bad input."""
+import base64
+import json
+import re
+import signal
+import subprocess
+
+import pytest
+
+from conftest import wait_for
+
+HANDLER = '''
+import os, time, threading
+count = 0
+def lambda_handler(event, context):
+    global count
+    count += 1
+    what = event.get("do") if isinstance(event, dict) else None
+    if what == "sleep": time.sleep(event["s"])
+    elif what == "raise": raise ValueError("no good")
+    elif what == "exit": os._exit(event["code"])
+    elif what == "signal": os.kill(os.getpid(), event["n"])
+    elif what == "memory": x = bytearray(event["mb"] << 20); return len(x)
+    elif what == "big": return "x" * event["n"]
+    elif what == "tmp":
+        with open("/tmp/f", "ab") as f:
+            for _ in range(event["mb"]): f.write(b"x" * 1048576)
+        return os.path.getsize("/tmp/f")
+    elif what == "ls": return sorted(os.listdir("/tmp"))
+    elif what == "print": print(event["text"])
+    return {"count": count, "event": event, "id": context.aws_request_id, "left": context.get_remaining_time_in_millis()}
+'''
+
+
+@pytest.fixture
+def target(function):
+    return function("hello", {"lambda_function.py": HANDLER})
+
+
+def test_run_needs_nothing(run, target):
+    """The first thing a new user does: lambdafit run . in a folder with a lambda_function.py."""
+    r = run("run", ".", cwd=target)
+    assert r.returncode == 0, r.stderr
+    assert json.loads(r.stdout)["event"] == {}
+    assert re.search(r"^START RequestId: [0-9a-f-]{36} Version: \$LATEST$", r.stderr, re.M)
+    assert re.search(r"^REPORT RequestId: [0-9a-f-]{36}\tDuration: [0-9.]+ ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\tMax Memory Used: \d+ MB\tInit Duration: [0-9.]+ ms\t$", r.stderr, re.M)
+    for word in ("memory", "tmp", "package", "per million invocations", "duration, cold", "init (cold)"):
+        assert word in r.stderr, r.stderr
+
+
+def test_run_json(run, target):
+    r = run("run", target, "-e", '{"a": 1}', "-n", "3", "--json", "--quiet", "--memory", "512")
+    assert r.returncode == 0, r.stderr
+    out = json.loads(r.stdout)
+    assert out["function"]["name"] == "hello" and out["function"]["memory_mb"] == 512
+    inv = out["invocations"]
+    assert [i["cold"] for i in inv] == [1, 0, 0]
+    assert [i["response"]["count"] for i in inv] == [1, 2, 3]
+    assert all(i["status"] == "ok" and i["error"] is None and i["billed_ms"] >= 1 for i in inv)
+    assert inv[0]["init_us"] > 0 and inv[1]["init_us"] is None
+    assert all(i["cost_usd"] > 0 for i in inv)
+    assert abs(sum(i["cost_usd"] for i in inv) - out["cost"]["total_usd"]) < 1e-11
+    limits = {l["limit"]: l for l in out["limits"]}
+    assert limits["memory"]["allowed"] == 512 * 1048576 and 0 < limits["memory"]["used"] < 512 * 1048576
+    assert limits["package"]["used"] == len(HANDLER)
+    assert all(l["enforced"] in ("kernel", "sampled", "none") for l in out["limits"])
+    assert r.stderr == ""
+
+
+def test_run_cold(run, target):
+    out = json.loads(run("run", target, "-n", "4", "-c", "2", "--cold", "--json", "--memory", "1024").stdout)
+    assert [i["cold"] for i in out["invocations"]] == [1] * 4
+    assert len({i["environment"] for i in out["invocations"]}) == 4
+
+
+def test_run_failures_exit_1(run, target):
+    r = run("run", target, "-e", '{"do": "raise"}', "--memory", "512")
+    assert r.returncode == 1
+    assert json.loads(r.stdout)["errorType"] == "ValueError"
+
+
+@pytest.mark.parametrize("args,status,words", [
+    (["run", "/nonexistent"], 2, ["/nonexistent"]),
+    (["run", ".", "-e", "{bad"], 2, ["JSON"]),
+    (["run", ".", "-e", "no-such-file.json"], 2, ["no-such-file.json"]),
+    (["run", ".", "--memory", "100"], 1, ["memory"]),
+    (["run", ".", "--runtime", "java21"], 2, ["java21"]),
+    (["run", ".", "--runtime", "cobol"], 2, ["cobol"]),
+    (["run", ".", "--profile", "nope"], 2, ["nope"]),
+    (["run", ".", "--region", "mars-1"], 2, ["mars-1"]),
+    (["run", ".", "--nope"], 2, ["--nope"]),
+    (["run", ".", "--memory"], 2, ["--memory"]),
+    (["run", ".", "--memory", "lots"], 2, ["lots"]),
+    (["nope"], 2, ["nope"]),
+    (["run", ".", "--env", "AWS_REGION=x"], 2, ["AWS_REGION"]),
+    (["run", ".", "--timeout", "901"], 1, ["901"]),
+    (["invoke", "hello", "--endpoint", "http://127.0.0.1:1"], 4, ["lambdafit serve"]),
+    (["log", "--db", "/nonexistent/log.db"], 4, ["/nonexistent/log.db"]),
+    (["profile", "frob"], 2, ["frob"]),
+])
+def test_bad_input(run, target, args, status, words):
+    r = run(*args, cwd=target)
+    assert r.returncode in ((status,) if status != 1 else (1, 2)), (r.returncode, r.stderr)
+    assert r.stderr.startswith("lambdafit: "), r.stderr
+    for w in words:
+        assert w in r.stderr, r.stderr
+
+
+def test_serve_life_cycle(serve, target):
+    d = serve(target, args=["--memory", "1024"])
+    first, second = d.invoke("hello", {"n": 1}), d.invoke("hello", {"n": 2})
+    assert (first.status, second.status) == (200, 200)
+    assert first.json["count"] == 1 and second.json["count"] == 2
+    row1, row2 = d.row(first.headers["x-amzn-RequestId"]), d.row(second.headers["x-amzn-RequestId"])
+    assert (row1["cold"], row2["cold"]) == (1, 0)
+    assert row1["environment"] == row2["environment"]
+    assert row1["request_bytes"] == len(b'{"n": 1}') and row1["response_bytes"] == len(first.body)
+    assert row1["max_memory_bytes"] > 0 and row1["cpu_us"] > 0
+    assert 29 < 3000 - second.json["left"] + 30 < 3000
+
+
+@pytest.mark.parametrize("event,body,status", [
+    ({"do": "raise"}, {"errorType": "ValueError", "errorMessage": "no good"}, "function_error"),
+    ({"do": "exit", "code": 0}, {"errorType": "Runtime.ExitError", "errorMessage": "RequestId: ID Error: Runtime exited without providing a reason"}, "crash"),
+    ({"do": "exit", "code": 3}, {"errorType": "Runtime.ExitError", "errorMessage": "RequestId: ID Error: Runtime exited with error: exit status 3"}, "crash"),
+    ({"do": "signal", "n": 9}, {"errorType": "Runtime.ExitError", "errorMessage": "RequestId: ID Error: Runtime exited with error: signal: killed"}, "crash"),
+    ({"do": "sleep", "s": 9}, {"errorType": "Sandbox.Timedout", "errorMessage": "RequestId: ID Error: Task timed out after 1.00 seconds"}, "timeout"),
+])
+def test_ends(serve, target, event, body, status):
+    d = serve(target, args=["--memory", "1769", "--timeout", "1"])
+    d.invoke("hello")
+    a = d.invoke("hello", event)
+    request_id = a.headers["x-amzn-RequestId"]
+    assert a.status == 200 and a.error == "Unhandled"
+    for k, v in body.items():
+        assert a.json[k] == v.replace("ID", request_id)
+    row = d.row(request_id)
+    assert row["status"] == status and row["error_type"] == body["errorType"] and row["cold"] == 0
+    again = d.invoke("hello")
+    assert again.status == 200 and not again.error
+    assert again.json["count"] == (3 if status == "function_error" else 1)
+    assert d.row(again.headers["x-amzn-RequestId"])["environment"] == row["environment"]
+
+
+def test_out_of_memory(serve, target):
+    d = serve(target, args=["--memory", "256", "--timeout", "20"])
+    assert d.invoke("hello", {"do": "memory", "mb": 100}).json == 100 << 20
+    a = d.invoke("hello", {"do": "memory", "mb": 400})
+    assert a.json["errorType"] == "Runtime.OutOfMemory"
+    row = d.row(a.headers["x-amzn-RequestId"])
+    assert row["status"] == "out_of_memory" and 250 << 20 < row["max_memory_bytes"] <= 256 << 20
+    v = d.rows("SELECT * FROM violations WHERE request_id = ?", row["request_id"])
+    assert [x["limit_id"] for x in v] == ["memory"] and v[0]["severity"] == "broken"
+
+
+def test_tmp_is_disk_and_has_a_quota(serve, target):
+    d = serve(target, args=["--memory", "512", "--tmp", "600", "--timeout", "30"])
+    assert d.invoke("hello", {"do": "tmp", "mb": 590}).json == 590 << 20
+    row = d.rows()[-1]
+    assert row["tmp_used_bytes"] == 590 << 20 and row["tmp_growth_bytes"] == 590 << 20
+    assert row["max_memory_bytes"] < 200 << 20
+    a = d.invoke("hello", {"do": "tmp", "mb": 20})
+    assert a.json["errorType"] == "OSError" and "Errno 28" in a.json["errorMessage"]
+    a = d.invoke("hello", {"do": "sleep", "s": 40}, timeout=60)
+    assert a.json["errorType"] == "Sandbox.Timedout"
+    assert d.invoke("hello", {"do": "ls"}).json == ["f"]  # a reset keeps /tmp
+
+
+def test_payload_limits(serve, target):
+    d = serve(target, args=["--memory", "3008", "--timeout", "30"])
+    event = b'"' + b"x" * 6291454 + b'"'
+    assert d.invoke("hello", raw=event).status == 200
+    a = d.invoke("hello", raw=event[:-1] + b'x"')
+    assert a.status == 413 and a.headers["x-amzn-ErrorType"].startswith("Request")
+    assert a.json["message" if "message" in a.json else "Message"] == "Request must be smaller than 6291456 bytes for the InvokeFunction operation"
+    assert d.rows()[-1]["status"] == "rejected" and d.rows()[-1]["request_bytes"] == 6291457
+    assert d.invoke("hello", {"do": "big", "n": 6291554}).error is None
+    a = d.invoke("hello", {"do": "big", "n": 6291555})
+    assert a.status == 200 and a.error == "Unhandled"
+    assert a.json == {"errorMessage": "Response payload size exceeded maximum allowed payload size (6291556 bytes).",
+                      "errorType": "Function.ResponseSizeTooLarge"}
+    assert d.invoke("hello", {"a": 1}).error is None
+
+
+def test_log_tail(serve, target):
+    d = serve(target, args=["--memory", "1024"])
+    a = d.invoke("hello", {"do": "print", "text": "y" * 5000 + "END-MARK"}, headers={"X-Amz-Log-Type": "Tail"})
+    tail = base64.b64decode(a.headers["X-Amz-Log-Result"])
+    assert len(tail) == 4096 and b"END-MARK\nEND RequestId: " in tail and tail.endswith(b"\t\n")
+    assert "X-Amz-Log-Result" not in d.invoke("hello").headers
+
+
+def test_not_json_and_not_found(serve, target):
+    d = serve(target)
+    a = d.invoke("hello", raw=b"{nope")
+    assert a.status == 400 and a.headers["x-amzn-ErrorType"] == "InvalidRequestContentException"
+    assert a.json["message"].startswith("Could not parse request body into json: Could not parse payload into json: Unexpected character ('n' (code 110))")
+    a = d.invoke("other")
+    assert a.status == 404 and a.json == {"Message": "Function not found: arn:aws:lambda:us-east-1:123456789012:function:other:$LATEST", "Type": "User"}
+    assert d.invoke("hello", raw=b"").json["event"] == {}
+
+
+def test_concurrency(serve, target):
+    d = serve(target, args=["--memory", "1769", "--concurrency", "2", "--timeout", "20"])
+    calls = [subprocess.Popen(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-d", '{"do": "sleep", "s": 3}', f"{d.endpoint}/2015-03-31/functions/hello/invocations"],
+                              stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    wait_for(lambda: sum(e["state"] != "idle" for e in d.environments()) == 2, "two environments are busy")
+    a = d.invoke("hello")
+    assert a.status == 429 and a.json == {"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "Type": "User", "message": "Rate Exceeded."}
+    assert [c.communicate(timeout=30)[0] for c in calls] == ["200", "200"]
+    assert d.rows("SELECT status, cold FROM invocations WHERE status = 'throttled'") == [{"status": "throttled", "cold": None}]
+
+
+def test_fifty_at_once(serve, target):
+    d = serve(target, args=["--memory", "512", "--timeout", "60"])
+    calls = [subprocess.Popen(["curl", "-s", "-d", '{"do": "sleep", "s": 2}', f"{d.endpoint}/2015-03-31/functions/hello/invocations"],
+                              stdout=subprocess.PIPE, text=True) for _ in range(50)]
+    answers = [json.loads(c.communicate(timeout=90)[0]) for c in calls]
+    assert len({a["id"] for a in answers}) == 50
+    rows = d.rows()
+    assert len(rows) == 50 and {r["status"] for r in rows} == {"ok"} and {r["cold"] for r in rows} == {1}
+    assert len(d.environments()) == 50
+
+
+def test_keepalive_for_real(serve, target):
+    d = serve(target, args=["--memory", "1024", "--keepalive", "0.5"])
+    d.invoke("hello")
+    assert len(d.environments()) == 1
+    wait_for(lambda: d.environments() == [], "the idle environment is reaped", 10)
+    assert d.rows("SELECT end_reason FROM environments") == [{"end_reason": "keepalive"}]
+    assert d.invoke("hello").json["count"] == 1
+
+
+def test_network_none(serve, function):
+    code = '''
+import socket
+def lambda_handler(event, context):
+    s = socket.socket(); s.settimeout(1)
+    try: s.connect(("127.0.0.1", event["port"])); return "connected"
+    except OSError as e: return type(e).__name__
+'''
+    d = serve(function("net", {"lambda_function.py": code}), args=["--memory", "1024", "--network", "none"])
+    assert d.invoke("net", {"port": 9001}).json == "connected"
+    assert d.invoke("net", {"port": d.port}).json == "ConnectionRefusedError"
+
+
+def test_init_error_and_missing_handler(serve, function):
+    broken = function("broken", {"lambda_function.py": "import nothing_of_this_name\ndef lambda_handler(e, c): pass\n"})
+    missing = function("missing", {"lambda_function.py": "x = 1\n"})
+    d = serve(broken, missing, args=["--memory", "1769"])
+    a = d.invoke("broken")
+    assert a.status == 200 and a.error == "Unhandled" and a.json["errorType"] == "Runtime.ImportModuleError"
+    assert d.rows()[-1]["status"] == "init_error"
+    assert d.invoke("missing").json["errorType"] == "Runtime.HandlerNotFound"
+    assert "INIT_REPORT Init Duration: " in d.err and "\tPhase: init\tStatus: error\tError Type: Runtime.ImportModuleError" in d.err
+
+
+def test_second_daemon_says_so(serve, run, target):
+    d = serve(target)
+    r = run("serve", target, "--port", d.port, "--db", "other.db")
+    assert r.returncode == 4 and str(d.port) in r.stderr and "use" in r.stderr
+    r = run("serve", target, "--port", 0, "--db", d.db)
+    assert r.returncode == 4 and str(d.process.pid) in r.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_ends_cleanly(serve, target, how):
+    d = serve(target, args=["--memory", "1024"])
+    d.invoke("hello")
+    assert d.stop(how) == 0
+    assert d.rows("SELECT end_reason FROM environments") == [{"end_reason": "shutdown"}]
+    assert d.rows("SELECT count(*) AS n FROM runs WHERE ended_us IS NULL") == [{"n": 0}]
+
+
+def test_client_commands(serve, run, target):
+    d = serve(target, args=["--memory", "1024"])
+    e = {"LAMBDAFIT_ENDPOINT": d.endpoint}
+    r = run("invoke", "hello", "-e", '{"do": "print", "text": "heard"}', "--tail", env=e)
+    assert r.returncode == 0 and json.loads(r.stdout)["count"] == 1 and "heard" in r.stderr
+    assert run("invoke", "hello", "-e", '{"do": "raise"}', env=e).returncode == 1
+    ps = json.loads(run("ps", "--json", env=e).stdout)
+    assert len(ps) == 1 and ps[0]["function"] == "hello" and ps[0]["served"] == 2 and ps[0]["state"] == "idle"
+    assert ps[0]["memory_bytes"] > 0 and ps[0]["tmp_bytes"] == 0 and 0 < ps[0]["keepalive_left_ms"] <= 300000
+    lines = run("log", "--db", d.db, "--json").stdout.splitlines()
+    assert [json.loads(x)["status"] for x in lines] == ["ok", "function_error"]
+    assert len(run("log", "--db", d.db, "--errors").stdout.splitlines()) == 1
+    rid = json.loads(lines[0])["request_id"]
+    assert "heard" in run("log", "--db", d.db, "--explain", rid).stdout
+
+
+def test_async(serve, run, target):
+    d = serve(target, args=["--memory", "1024"])
+    a = d.invoke("hello", {"x": 1}, headers={"X-Amz-Invocation-Type": "Event"})
+    assert a.status == 202 and a.body == b""
+    rid = a.headers["x-amzn-RequestId"]
+    wait_for(lambda: d.rows("SELECT * FROM invocations WHERE request_id = ?", rid), "the event was handled")
+    assert d.row(rid)["status"] == "ok"
+    wait_for(lambda: d.rows("SELECT * FROM events") == [], "the event is done")
+    a = d.invoke("hello", headers={"X-Amz-Invocation-Type": "DryRun"})
+    assert a.status == 204
+
+
+def test_kill_9_loses_nothing(serve, target):
+    """Every answered request id is in the file, and the next daemon starts on what the dead one left."""
+    for _ in range(3):
+        d = serve(target, args=["--memory", "1769"])
+        load = subprocess.Popen(["bash", "-c", f"while curl -sf -D - -o /dev/null -d '{{}}' {d.endpoint}/2015-03-31/functions/hello/invocations; do :; done"],
+                                stdout=subprocess.PIPE, text=True)
+        wait_for(lambda: len(d.rows()) > 20, "invocations are under way")
+        d.process.kill()
+        d.process.wait()
+        out = load.communicate(timeout=30)[0]
+        answered = re.findall(r"x-amzn-RequestId: (\S+)", out, re.I)
+        assert len(answered) > 20
+        known = {r["request_id"] for r in d.rows("SELECT request_id FROM invocations")}
+        assert set(answered) <= known
