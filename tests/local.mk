@@ -9,3 +9,7 @@ include tests/unit/store.mk
 include tests/unit/http.mk
 include tests/unit/sandbox.mk
 include tests/fuzz/local.mk
+
+# Integration and conformance tests, in Python, against the built program.
+TESTS += tests/run-pytest
+EXTRA_DIST += tests/run-pytest tests/integration
