@@ -33,21 +33,18 @@ controllers (int dirfd, const char *file)
 }
 
 /* Gives what is available on to the groups below, one by one, so that one that is refused does not hide the others. Returns what the
- * groups below have then; *refused is the last errno, or 0. */
+ * groups below have then. */
 static int
-enable (const lf_cg_driver *d, int dirfd, int *refused)
+enable (const lf_cg_driver *d, int dirfd)
 {
   int available = controllers (dirfd, "cgroup.controllers"), on = controllers (dirfd, "cgroup.subtree_control");
-  *refused = 0;
   for (size_t i = 0; i < LF_ARRAY_LEN (names); i++)
     if ((available & ~on) & (1 << i))
       {
         char text[32];
         snprintf (text, sizeof text, "+%s", names[i]);
         int r = lf_cgp_write (dirfd, "cgroup.subtree_control", text);
-        if (r < 0)
-          *refused = -r;
-        else if (d->fake)
+        if (!r && d->fake)
           on |= 1 << i; /* a plain file holds only the last word written */
       }
   return d->fake ? on : controllers (dirfd, "cgroup.subtree_control");
@@ -84,9 +81,16 @@ move_to_leaf (lf_cg_driver *d, int dirfd)
 
 typedef struct candidate { int fd, set; bool busy, may_write; } candidate;
 
+static bool
+holds_processes (int dirfd)
+{
+  char text[16];
+  return lf_cgp_read (dirfd, "cgroup.procs", text, sizeof text) > 0;
+}
+
 /* Looks at one group as the place for our parent. */
 static candidate
-examine (lf_cg_driver *d, const char *path)
+examine (lf_cg_driver *d, const char *path, bool top)
 {
   candidate c = { lf_cgp_open (AT_FDCWD, path, O_RDONLY | O_DIRECTORY), 0, false, false };
   if (c.fd < 0)
@@ -97,9 +101,12 @@ examine (lf_cg_driver *d, const char *path)
   c.may_write = !threaded && lf_cgp_can_write (c.fd, ".") && lf_cgp_can_write (c.fd, "cgroup.procs");
   if (!c.may_write)
     return c;
-  int refused;
-  c.set = enable (d, c.fd, &refused);
-  c.busy = refused == EBUSY;
+  c.set = controllers (c.fd, "cgroup.subtree_control");
+  /* Nothing may be tried on a group that holds processes: memory would be refused, but cpu and pids would turn it into a threaded
+   * domain, in which no group of ours could hold a process. */
+  c.busy = !top && c.set != C_ALL && holds_processes (c.fd);
+  if (!c.busy)
+    c.set = enable (d, c.fd);
   return c;
 }
 
@@ -132,10 +139,9 @@ walk_up (lf_cg_driver *d, const char *own, size_t top, bool move, candidate *bes
   char *path LF_CLEANUP (lf_freep) = lf_strdup (own);
   while (path && best->set != C_ALL)
     {
-      candidate c = examine (d, path);
-      int refused;
+      candidate c = examine (d, path, false);
       if (move && c.busy && (controllers (c.fd, "cgroup.controllers") & ~best->set) && move_to_leaf (d, c.fd) == 0)
-        c.set = enable (d, c.fd, &refused);
+        c.set = enable (d, c.fd);
       keep_better (best, best_path, &c, path);
       char *slash = strrchr (path + top, '/');
       if (!slash)
@@ -157,7 +163,7 @@ choose_base (lf_cg_driver *d, const lf_cgp_spot *s, lf_error *err)
     return LF_FAIL_NOMEM (err);
   if (access (events, F_OK) != 0) /* only the true top has no such file */
     {
-      candidate c = examine (d, s->mount);
+      candidate c = examine (d, s->mount, true);
       keep_better (&best, &best_path, &c, s->mount);
     }
   size_t top = strlen (s->mount);
@@ -219,7 +225,7 @@ v2_open (lf_cg_driver *d, const lf_cgp_place *p, char *why, lf_error *err)
     return LF_FAIL (err, LF_EXIT_UNSUPPORTED, "cgroup v2", "", "no v2 hierarchy is mounted");
   if (choose_base (d, &p->v2, err) || lf_cgp_parent_make (d, err))
     return -1;
-  int refused, given = enable (d, d->at[LF_CGH_V2], &refused);
+  int given = enable (d, d->at[LF_CGH_V2]);
   find_caps (d, given);
   if (!(given & C_ALL) && !controllers (d->base[LF_CGH_V2], "cgroup.controllers") && !d->caps.freezer)
     return LF_FAIL (err, LF_EXIT_UNSUPPORTED, "cgroup v2", "", "the hierarchy in %s has no controllers", p->v2.mount);

@@ -383,6 +383,20 @@ test_v2_below_own (void **state)
   assert_non_null (d);
   assert_int_equal (lf_cg_driver_kind (d), LF_CG_V2);
   assert_int_equal (access (in_tree ("session/%s", d->parent), F_OK), 0);
+  assert_holds (in_tree ("session/" LF_CGP_LEAF "/cgroup.procs"), "102");
+  assert_holds (in_tree ("session/cgroup.subtree_control"), "+pids");
+  assert_holds (in_tree ("cgroup.subtree_control"), "");
+  lf_cg_close (d);
+  /* A process that our pid namespace cannot see is not ours to move, and nothing is enabled beside it. */
+  put_tree (in_tree ("session/cgroup.procs"), "0\n");
+  put_tree (in_tree ("session/cgroup.subtree_control"), "");
+  given = "";
+  d = lf_cgp_open_place (NULL, &p, &fake_kernel, true, NULL, &err);
+  assert_non_null (d);
+  lf_cg_caps c;
+  lf_cg_caps_get (d, &c);
+  assert_false (c.memory);
+  assert_holds (in_tree ("session/cgroup.subtree_control"), "");
   lf_cg_close (d);
   assert_int_equal (unlink (in_tree ("session/cgroup.procs")), 0);
   char why[200];
