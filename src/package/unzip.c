@@ -21,6 +21,8 @@
 #define BUFFER ((size_t) 256 << 10)
 #define THREADS_MAX 8
 #define FILES_PER_THREAD 8 /* fewer than this and a thread costs more than it brings */
+#define LARGE ((uint64_t) 1 << 20)
+#define BATCH 32           /* small files taken at once: neighbours, so that threads rarely create in the same folder */
 #define LOCAL_SIG "PK\3\4"
 
 typedef struct job
@@ -29,8 +31,8 @@ typedef struct job
   const char *path;
   int fd, root;
   int64_t max_bytes;
-  lf_zip_entry **order;      /* files only, in the order of the archive */
-  size_t n;
+  lf_zip_entry **order;      /* files only: the large ones first, largest first, then the rest folder by folder */
+  size_t n, large_n;
   atomic_size_t next;
   _Atomic int64_t bytes;
   atomic_bool stop;
@@ -188,6 +190,20 @@ open_zip (job *j, lf_error *err)
   return za;
 }
 
+/* The next files of this thread: one large file, or some small ones. */
+static bool
+take_batch (job *j, size_t *first, size_t *end)
+{
+  size_t batches = j->large_n + (j->n - j->large_n + BATCH - 1) / BATCH, i = atomic_fetch_add (&j->next, 1);
+  if (i >= batches || atomic_load (&j->stop))
+    return false;
+  *first = i < j->large_n ? i : j->large_n + (i - j->large_n) * BATCH;
+  *end = i < j->large_n ? i + 1 : *first + BATCH;
+  if (*end > j->n)
+    *end = j->n;
+  return true;
+}
+
 static void *
 worker (void *arg)
 {
@@ -198,13 +214,10 @@ worker (void *arg)
   if (!buf)
     LF_FAIL_NOMEM (&e);
   bool ok = za != NULL;
-  while (ok && !atomic_load (&j->stop))
-    {
-      size_t i = atomic_fetch_add (&j->next, 1);
-      if (i >= j->n)
-        break;
+  size_t i, end;
+  while (ok && take_batch (j, &i, &end))
+    for (; ok && i < end && !atomic_load (&j->stop); i++)
       ok = unpack_file (j, za, j->order[i], buf, &e) == 0;
-    }
   if (!ok)
     report (j, &e);
   if (za)
@@ -230,8 +243,12 @@ make_dirs (job *j, lf_error *err)
         }
       if (strcmp (path, last) == 0)
         continue;
+      size_t same = 0; /* what the last one made already: up to the last '/' both share */
+      for (size_t k = 0; path[k] && path[k] == last[k]; k++)
+        if (path[k] == '/')
+          same = k + 1;
       strcpy (last, path);
-      for (char *s = path;; s++)
+      for (char *s = path + same;; s++)
         if (*s == '/' || *s == '\0')
           {
             char c = *s;
@@ -248,10 +265,13 @@ make_dirs (job *j, lf_error *err)
 }
 
 static int
-offset_cmp (const void *a, const void *b)
+order_cmp (const void *a, const void *b)
 {
   const lf_zip_entry *x = *(lf_zip_entry *const *) a, *y = *(lf_zip_entry *const *) b;
-  return (x->offset > y->offset) - (x->offset < y->offset);
+  uint64_t p = x->size >= LARGE ? x->size : 0, q = y->size >= LARGE ? y->size : 0;
+  if (p != q)
+    return p > q ? -1 : 1;
+  return (x > y) - (x < y); /* entries are sorted by name */
 }
 
 static int
@@ -314,8 +334,11 @@ unpack_files (job *j, lf_error *err)
     return LF_FAIL_NOMEM (err);
   for (size_t i = 0; i < j->z->n; i++)
     if (j->z->v[i].kind == LF_ZE_FILE)
-      j->order[j->n++] = &j->z->v[i];
-  qsort (j->order, j->n, sizeof (lf_zip_entry *), offset_cmp);
+      {
+        j->order[j->n++] = &j->z->v[i];
+        j->large_n += j->z->v[i].size >= LARGE;
+      }
+  qsort (j->order, j->n, sizeof (lf_zip_entry *), order_cmp);
   pthread_t t[THREADS_MAX];
   size_t want = thread_count (j->n), started = 0;
   while (started + 1 < want && pthread_create (&t[started], NULL, worker, j) == 0)
