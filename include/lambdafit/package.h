@@ -94,4 +94,25 @@ void lf_problems_fini (lf_problems *p);
 typedef struct lf_check_rule { const char *id, *what, *fix; } lf_check_rule;
 size_t lf_check_rules (const lf_check_rule **out); /* the table, for help and documentation */
 
+/* ---- building ------------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct lf_build_options
+{
+  int python_minor;        /* of the runtime: 12 for python3.12; -1 when it is not Python */
+  lf_arch arch;
+  int glibc_minor;         /* of the runtime's system: 34 for 2.34 */
+  const char *python;      /* an interpreter to run pip and the compiler with; NULL when there is none */
+  bool python_exact;       /* it has the runtime's version, so what it compiles is valid there */
+  bool no_compile;
+  const char *as;          /* "python", "nodejs", "lib", "bin": where a folder belongs; NULL: from its content */
+  void (*progress) (void *user, const char *what, double done /* 0..1 */); /* may be NULL */
+  void *user;
+} lf_build_options;
+typedef struct lf_build_result { int64_t zipped_bytes, unzipped_bytes, files; size_t compiled; char sha256[65]; char note[200]; } lf_build_result;
+/* Folders with installed packages, wheels, layer zips and requirements files (.txt; run through pip) into one layer. The same inputs make
+ * the same bytes. */
+int lf_layer_build (const lf_strv *inputs, const char *out, const lf_build_options *o, lf_build_result *res, lf_error *err);
+/* glibc and libstdc++ of the system a runtime runs on: 26 and 24 (Amazon Linux 2), 34 and 29 (Amazon Linux 2023). */
+void lf_runtime_system (const lf_runtime_info *rt, const char *id, int *glibc_minor, int *glibcxx_minor, const char **name);
+
 #endif

@@ -115,6 +115,16 @@ guess_python (const lf_pkg_source *s)
   return best;
 }
 
+void
+lf_runtime_system (const lf_runtime_info *rt, const char *id, int *glibc_minor, int *glibcxx_minor, const char **name)
+{
+  bool al2 = (rt->kind == LF_RT_PYTHON && rt->minor < 12) || (rt->kind == LF_RT_NODEJS && rt->major < 20)
+             || (id && strcmp (id, "provided.al2") == 0);
+  *glibc_minor = al2 ? 26 : 34;
+  *glibcxx_minor = al2 ? 24 : 29;
+  *name = al2 ? "Amazon Linux 2" : "Amazon Linux 2023";
+}
+
 static int
 settle_runtime (lf_check *c)
 {
@@ -138,11 +148,7 @@ settle_runtime (lf_check *c)
           snprintf (c->out->runtime, sizeof c->out->runtime, "python3.%d", c->python_minor);
         }
     }
-  bool al2 = (rt.kind == LF_RT_PYTHON && rt.minor < 12) || (rt.kind == LF_RT_NODEJS && rt.major < 20)
-             || (c->o->runtime && strcmp (c->o->runtime, "provided.al2") == 0);
-  c->glibc_minor = al2 ? 26 : 34;
-  c->glibcxx_minor = al2 ? 24 : 29;
-  c->system = al2 ? "Amazon Linux 2" : "Amazon Linux 2023";
+  lf_runtime_system (&rt, c->o->runtime, &c->glibc_minor, &c->glibcxx_minor, &c->system);
   return 0;
 }
 
