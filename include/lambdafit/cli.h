@@ -35,6 +35,10 @@ typedef struct lf_args
   const char *shard, *from, *junit, *sarif, *markdown, *view, *size, *request_id;
   const char *arrivals, *for_, *warm, *init_dist, *cold_dist, *pick, *life, *limit, *seed, *seeds;
   bool verbose;
+  /* layer */
+  const char *as;
+  int64_t max_mb;
+  bool s3, no_pyc;
   /* what is left */
   char **rest;
   int rest_n;
@@ -61,6 +65,7 @@ int lf_cmd_ps (const lf_args *a);
 int lf_cmd_log (const lf_args *a);
 int lf_cmd_doctor (const lf_args *a);
 int lf_cmd_profile (const lf_args *a);
+int lf_cmd_layer (const lf_args *a);
 int lf_cmd_help (const lf_args *a);
 
 #endif

@@ -112,7 +112,17 @@ typedef struct lf_build_result { int64_t zipped_bytes, unzipped_bytes, files; si
 /* Folders with installed packages, wheels, layer zips and requirements files (.txt; run through pip) into one layer. The same inputs make
  * the same bytes. */
 int lf_layer_build (const lf_strv *inputs, const char *out, const lf_build_options *o, lf_build_result *res, lf_error *err);
+/* Which Python 3.N the inputs are for: by wheels' tags, compiled modules and folders; else this machine's plain python3, else 12. */
+int lf_layer_python (const lf_strv *inputs);
 /* glibc and libstdc++ of the system a runtime runs on: 26 and 24 (Amazon Linux 2), 34 and 29 (Amazon Linux 2023). */
 void lf_runtime_system (const lf_runtime_info *rt, const char *id, int *glibc_minor, int *glibcxx_minor, const char **name);
+
+/* ---- the cache ------------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct lf_cache_entry { const char *kind; /* "packages", "layers" */ char sha256[65]; int64_t bytes, files, used_us; } lf_cache_entry;
+/* Unpacked packages and merged layers, most recently used first; the caller frees *out. */
+int lf_cache_list (lf_cache_entry **out, size_t *n, lf_error *err);
+/* Removes all but max_bytes of each kind, least recently used first; what a running process uses stays. Returns the bytes freed. */
+int64_t lf_cache_clear (int64_t max_bytes);
 
 #endif

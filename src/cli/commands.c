@@ -43,6 +43,21 @@ const lf_command lf_commands[] = {
     "your own a profile?",
     "  lambdafit profile list\n  lambdafit profile show aws-lambda-2020-02\n  lambdafit profile diff aws-lambda-2020-02 aws-lambda-2026-11\n  lambdafit profile check mine.json\n",
     "json region", 1, 3, lf_cmd_profile },
+  { "layer", "layer size|check|build|double-zip|cache [OPTIONS] [ARGUMENT…]", "packages and layers: size, faults, building, the double zip, the cache",
+    "size TARGET…: zipped and unzipped size against each limit, and what takes the space, largest first. TARGETs are a function's code when --layer gives\n"
+    "layers beside it, else each is a layer. check TARGET: will it load? Folder structure, rights, processor, Python and C library versions, missing\n"
+    "libraries, byte code, GPU libraries, each fault with its fix. build INPUT… -o FILE: a layer from folders with installed packages, wheels, layer zips\n"
+    "or a requirements file (pip is run for that); the same inputs make the same bytes. double-zip DIR -o FILE: a layer whose packages are a zip inside\n"
+    "the zip, unpacked to /tmp when first imported. cache [list|clear]: unpacked packages kept on this machine. Exit status: 1 when a limit is broken or a\n"
+    "fault is found.",
+    "  lambdafit layer size layer.zip\n"
+    "  lambdafit layer size src/ --layer numpy.zip --layer model.zip --html size.html\n"
+    "  lambdafit layer check layer.zip --runtime python3.12 --arch arm64\n"
+    "  lambdafit layer build requirements.txt --runtime python3.12 -o layer.zip\n"
+    "  lambdafit layer build venv/ wheels/numpy-2.1.0-cp312-cp312-manylinux2014_x86_64.whl -o layer.zip\n"
+    "  lambdafit layer double-zip torch-layer/ -o layer.zip\n"
+    "  lambdafit layer cache clear --max 2000\n",
+    "layer runtime arch interpreter profile output as no-pyc s3 html max json quiet", 1, -1, lf_cmd_layer },
   { "help", "help [COMMAND]", "this help, or a command's", "Prints the help of a command.", "  lambdafit help run\n", "format", 0, 1, lf_cmd_help },
 };
 const size_t lf_commands_n = LF_ARRAY_LEN (lf_commands);

@@ -62,6 +62,12 @@ const lf_opt lf_opts[] = {
   FLAG ("follow", 0, follow, "go on as new ones come"),
   TEXT ("explain", 0, "REQUEST_ID", explain, NULL, "one invocation: all that was measured, and each violation with its cause and fix"),
   TEXT ("format", 0, "FORMAT", output, NULL, "man, markdown or bash: the whole manual, or the completion, made from the tables of commands and options"),
+  TEXT ("output", 'o', "FILE", output, NULL, "the file to write"),
+  TEXT ("html", 0, "FILE", html, NULL, "write a self-contained page here"),
+  TEXT ("as", 0, "FOLDER", as, "found from the files", "where a folder's content belongs in the layer: python, nodejs, lib or bin"),
+  INT ("max", 0, "MB", max_mb, 0, 100000000, "0", "what to keep of the cache, most recently used first"),
+  FLAG ("s3", 0, s3, "the zip is uploaded through S3, so the limit of a direct upload does not count"),
+  FLAG ("no-pyc", 0, no_pyc, "do not compile Python files"),
   FLAG ("verbose", 'v', verbose, "say more"),
 };
 const size_t lf_opts_n = LF_ARRAY_LEN (lf_opts);

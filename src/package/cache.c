@@ -227,6 +227,55 @@ lf_pkg_cache_shrink (const char *kind, int64_t max_bytes)
   return freed;
 }
 
+static const char *const kinds[] = { "packages", "layers" };
+
+static int
+recent_first (const void *a, const void *b)
+{
+  const lf_cache_entry *x = a, *y = b;
+  if (x->used_us != y->used_us)
+    return x->used_us > y->used_us ? -1 : 1;
+  return strcmp (x->sha256, y->sha256);
+}
+
+int
+lf_cache_list (lf_cache_entry **out, size_t *n, lf_error *err)
+{
+  *out = NULL;
+  *n = 0;
+  for (size_t k = 0; k < LF_ARRAY_LEN (kinds); k++)
+    {
+      LF_CLEANUP (lf_freep) lf_pkg_cached *v = NULL;
+      size_t found;
+      int r = lf_pkg_cache_list (kinds[k], &v, &found);
+      lf_cache_entry *all = r == 0 ? realloc (*out, (*n + found + 1) * sizeof *all) : NULL;
+      if (!all)
+        {
+          free (*out);
+          *out = NULL;
+          return LF_FAIL_NOMEM (err);
+        }
+      *out = all;
+      for (size_t i = 0; i < found; i++)
+        {
+          lf_cache_entry *e = &all[(*n)++];
+          *e = (lf_cache_entry){ .kind = kinds[k], .bytes = v[i].bytes, .files = v[i].files, .used_us = v[i].used_s * 1000000 + v[i].used_ns / 1000 };
+          memcpy (e->sha256, v[i].hex, sizeof e->sha256);
+        }
+    }
+  qsort (*out, *n, sizeof **out, recent_first);
+  return 0;
+}
+
+int64_t
+lf_cache_clear (int64_t max_bytes)
+{
+  int64_t freed = 0;
+  for (size_t k = 0; k < LF_ARRAY_LEN (kinds); k++)
+    freed += lf_pkg_cache_shrink (kinds[k], max_bytes);
+  return freed;
+}
+
 int
 lf_pkg_cache_begin (const char *kind, lf_pkg_build *b, lf_error *err)
 {

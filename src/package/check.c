@@ -86,8 +86,8 @@ say_rest (lf_check *c)
 /* ---- what it is checked for --------------------------------------------------------------------------------------------------------- */
 
 /* The version of Python that most of its compiled modules, or its folder, are for. */
-static int
-guess_python (const lf_pkg_source *s)
+int
+lf_pkg_guess_python (const lf_pkg_source *s)
 {
   int votes[100] = { 0 }, best = -1;
   for (size_t i = 0; i < s->n; i++)
@@ -140,7 +140,7 @@ settle_runtime (lf_check *c)
     }
   else
     {
-      c->python_minor = guess_python (c->s);
+      c->python_minor = lf_pkg_guess_python (c->s);
       if (c->python_minor >= 0)
         {
           rt.kind = LF_RT_PYTHON;

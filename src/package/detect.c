@@ -84,12 +84,19 @@ numbered_python (const char *dir, void *user)
   return false;
 }
 
-static char *
-python_runtime (void)
+int
+lf_pkg_host_python (void)
 {
   int minor = -1;
   if (!each_bin (plain_python, &minor))
     each_bin (numbered_python, &minor);
+  return minor;
+}
+
+static char *
+python_runtime (void)
+{
+  int minor = lf_pkg_host_python ();
   return minor < 0 ? lf_strdup (PYTHON_DEFAULT) : lf_asprintf ("python3.%d", minor);
 }
 

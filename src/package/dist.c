@@ -172,17 +172,15 @@ lf_dists_read (lf_pkg_source *s, lf_dists *d, lf_error *err)
           return -1;
         }
       /* zips often have no entries for folders: the first file inside stands for it */
-      const char *in = strstr (path, ".dist-info/");
-      if (in && lf_ends (path, "/RECORD") && !memchr (in + 11, '/', strlen (in + 11)))
+      const char *in = strstr (path, "-info/");
+      size_t n = in ? (size_t) (in - path) + 5 : 0;
+      if (n < 11 || (memcmp (in - 5, ".dist", 5) != 0 && memcmp (in - 4, ".egg", 4) != 0) || lf_pkg_map_get (&d->dirs, path, n))
+        continue;
+      lf_pkg_file dir = { .mode = S_IFDIR | 0755, .path = lf_pkg_arena_dup (&d->names, path, n) };
+      if (!dir.path || read_info (s, d, &dir, err) != 0)
         {
-          lf_pkg_file dir = { .mode = S_IFDIR | 0755 };
-          size_t n = (size_t) (in - path) + 10;
-          dir.path = lf_pkg_arena_dup (&d->names, path, n);
-          if (!dir.path || (!lf_pkg_map_get (&d->dirs, path, n) && read_info (s, d, &dir, err) != 0))
-            {
-              lf_dists_fini (d);
-              return dir.path ? -1 : LF_FAIL_NOMEM (err);
-            }
+          lf_dists_fini (d);
+          return dir.path ? -1 : LF_FAIL_NOMEM (err);
         }
     }
   return 0;

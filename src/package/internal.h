@@ -96,6 +96,8 @@ int lf_pkg_too_big (const char *what, int64_t bytes, int64_t max_bytes, lf_error
 /* The handler's file under dir, by the rules of the runtime's language; *path (may be NULL) is relative and the caller's. */
 bool lf_pkg_handler_file (const char *dir, lf_runtime_kind kind, const char *handler, char **path);
 
+/* 11 when this machine's python3 is 3.11; -1 when no Python of Lambda's range is found. Nothing is started. */
+int lf_pkg_host_python (void);
 /* ---- the cache ------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct lf_pkg_meta { int64_t bytes, files; } lf_pkg_meta;
@@ -154,5 +156,7 @@ void lf_pkg_source_fini (lf_pkg_source *s);
 /* A file's first max bytes, appended. */
 int lf_pkg_source_read (lf_pkg_source *s, const lf_pkg_file *f, size_t max, lf_buf *out, lf_error *err);
 lf_pkg_file *lf_pkg_source_find (const lf_pkg_source *s, const char *path);
+/* The version of Python that the compiled modules or the folders of s are for; -1 when nothing says. */
+int lf_pkg_guess_python (const lf_pkg_source *s);
 
 #endif

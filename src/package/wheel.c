@@ -201,3 +201,31 @@ lf_stage_wheel (const char *wheel, const lf_build_options *o, const char *root, 
   lf_package_fini (&p);
   return r;
 }
+
+/* A wheel's own version, from its tags: only one with compiled modules of one version has one. */
+static int
+wheel_python (const char *wheel)
+{
+  char python[80], abi[80], platform[300];
+  return tags_of (wheel, python, abi, platform) ? cp_minor (abi) : -1;
+}
+
+int
+lf_layer_python (const lf_strv *inputs)
+{
+  for (size_t i = 0; i < inputs->n; i++)
+    {
+      lf_pkg_source s;
+      lf_error ignored = { 0 };
+      int minor = lf_ends (inputs->v[i], ".whl") ? wheel_python (inputs->v[i]) : -1;
+      if (minor < 0 && !lf_ends (inputs->v[i], ".txt") && lf_pkg_source_open (inputs->v[i], &s, &ignored) == 0)
+        {
+          minor = lf_pkg_guess_python (&s);
+          lf_pkg_source_fini (&s);
+        }
+      if (minor >= 0)
+        return minor;
+    }
+  int host = lf_pkg_host_python ();
+  return host >= 0 ? host : 12;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lambdafit layer build and double-zip.
+ */
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "layer.h"
+#include "lambdafit/sandbox.h"
+
+/* One line on a terminal, rewritten; a line for each step elsewhere. */
+static void
+show_progress (void *user, const char *what, double done)
+{
+  bool *terminal = user;
+  if (*terminal)
+    fprintf (stderr, "\r\033[K%s %3.0f %%", what, 100 * done);
+  else if (done == 0)
+    fprintf (stderr, "%s\n", what);
+}
+
+/* The runtime that is asked for, else the one its compiled modules are for, else the one of this machine's Python. */
+static int
+settle (const lf_args *a, const lf_strv *inputs, lf_build_options *o, lf_interpreter *interp, char runtime[32], lf_error *err)
+{
+  lf_runtime_info rt;
+  int minor = a->runtime ? -1 : lf_layer_python (inputs);
+  snprintf (runtime, 32, "%s", a->runtime ? a->runtime : "");
+  if (!a->runtime)
+    snprintf (runtime, 32, "python3.%d", minor);
+  if (lf_runtime_parse (runtime, &rt, err) != 0 || lf_layer_arch (a, &o->arch, err) != 0)
+    return -1;
+  const char *system;
+  int cxx;
+  lf_runtime_system (&rt, runtime, &o->glibc_minor, &cxx, &system);
+  o->python_minor = rt.kind == LF_RT_PYTHON ? rt.minor : -1;
+  o->no_compile = a->no_pyc || rt.kind != LF_RT_PYTHON;
+  o->as = a->as;
+  if (a->as && strcmp (a->as, "python") != 0 && strcmp (a->as, "nodejs") != 0 && strcmp (a->as, "lib") != 0 && strcmp (a->as, "bin") != 0)
+    return LF_FAIL (err, LF_EXIT_USAGE, "--as", "python, nodejs, lib or bin", "%.60s is no folder of a layer", a->as);
+  lf_error none = { 0 };
+  if (rt.kind == LF_RT_PYTHON && lf_interpreter_find (&rt, a->interpreter, interp, a->interpreter ? err : &none) == 0)
+    {
+      o->python = interp->path;
+      o->python_exact = interp->exact;
+    }
+  else if (a->interpreter && rt.kind == LF_RT_PYTHON)
+    return -1;
+  return 0;
+}
+
+static int
+report_build (const lf_args *a, const char *runtime, const lf_build_result *r)
+{
+  if (a->json)
+    {
+      cJSON *json = cJSON_CreateObject ();
+      lf_json_add_str (json, "output", a->output);
+      lf_json_add_i64 (json, "zipped_bytes", r->zipped_bytes);
+      lf_json_add_i64 (json, "unzipped_bytes", r->unzipped_bytes);
+      lf_json_add_i64 (json, "files", r->files);
+      lf_json_add_i64 (json, "compiled", (int64_t) r->compiled);
+      lf_json_add_str (json, "sha256", r->sha256);
+      lf_json_add_str (json, "runtime", runtime);
+      lf_json_add_str (json, "note", r->note[0] ? r->note : NULL);
+      return lf_layer_print (json, 0);
+    }
+  printf ("%s: %.2f MB zipped, %.2f MB unzipped, %lld files (%zu compiled), for %s, sha256 %s\n", a->output, (double) r->zipped_bytes / (double) LF_MB,
+          (double) r->unzipped_bytes / (double) LF_MB, (long long) r->files, r->compiled, runtime, r->sha256);
+  if (r->note[0])
+    fprintf (stderr, "lambdafit: note: %s\n", r->note);
+  return 0;
+}
+
+int
+lf_layer_make (const lf_args *a, bool double_zip)
+{
+  lf_error err = { 0 };
+  (void) double_zip;
+  if (!a->output || a->rest_n < 2)
+    {
+      (void) LF_FAIL (&err, LF_EXIT_USAGE, "layer build", "lambdafit layer build DIR|WHEEL…|requirements.txt -o layer.zip",
+                      a->output ? "there is nothing to build from" : "no file to write was given");
+      return lf_cli_error (&err);
+    }
+  bool terminal = isatty (2) && !a->quiet;
+  lf_build_options o = { .progress = a->quiet ? NULL : show_progress, .user = &terminal };
+  lf_interpreter interp = { 0 };
+  lf_strv inputs = { 0 };
+  char runtime[32];
+  lf_build_result r;
+  int bad = 0, status;
+  for (int i = 1; i < a->rest_n; i++)
+    bad |= lf_strv_add (&inputs, a->rest[i]);
+  if (bad)
+    (void) LF_FAIL_NOMEM (&err);
+  bool ok = !bad && settle (a, &inputs, &o, &interp, runtime, &err) == 0 && lf_layer_build (&inputs, a->output, &o, &r, &err) == 0;
+  if (terminal)
+    fputs ("\r\033[K", stderr);
+  status = ok ? report_build (a, runtime, &r) : lf_cli_error (&err);
+  lf_interpreter_fini (&interp);
+  lf_strv_fini (&inputs);
+  return status;
+}
