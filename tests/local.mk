@@ -5,6 +5,7 @@ include tests/unit/profile.mk
 include tests/unit/model.mk
 include tests/unit/fleet.mk
 include tests/unit/package.mk
+include tests/unit/template.mk
 include tests/unit/store.mk
 include tests/unit/http.mk
 include tests/unit/sandbox.mk
