@@ -70,4 +70,58 @@ void lf_store_busy_timeout (lf_store *s, int ms);
 typedef struct lf_store_part { const char *table, *column, *type, *doc; int since; } lf_store_part;
 size_t lf_store_schema (const lf_store_part **out);
 
+/* ---- aggregation: what `report` says of a log ------------------------------------------------------------------------------------- */
+
+/* Of n measured values; all LF_NONE when n is 0. A percentile p is the value at rank ceil (p/100 * n). */
+typedef struct lf_spread { size_t n; int64_t min, p50, p95, p99, max; } lf_spread;
+#define LF_REPORT_BUCKETS 48
+typedef struct lf_report_bucket { int64_t invocations, errors, cold; } lf_report_bucket;
+
+typedef struct lf_report_function
+{
+  char *name;
+  int64_t invocations, errors, cold, throttled; /* errors: whose status is not ok, the throttled ones too */
+  lf_spread init_us, duration_us;
+  int64_t memory_mb, tmp_mb, timeout_ms;        /* the latest setting, LF_NONE if unknown */
+  int64_t max_memory_bytes, tmp_used_bytes;     /* the largest of all rows */
+  int64_t memory_permille, tmp_permille, duration_permille; /* the closest to its own row's limit */
+  int64_t package_bytes;
+  int64_t billed_ms;
+  lf_cost cost;                                 /* unknown if any row cannot be priced */
+  int64_t violations, broken;                   /* rows; those of them that are broken */
+  int64_t histogram[LF_REPORT_BUCKETS];         /* durations, in buckets of equal ratio from duration_us.min to .max */
+  lf_report_bucket timeline[LF_REPORT_BUCKETS]; /* buckets of equal length from the report's first_us to its last_us */
+} lf_report_function;
+
+/* All violations of one function, limit and severity; the texts are those of the worst one. */
+typedef struct lf_report_violation
+{
+  char *function, *limit_id, *unit, *rule, *message, *fix, *request_id;
+  lf_severity severity;
+  lf_enforced enforced;
+  int64_t used, allowed, count, first_us, last_us;
+} lf_report_violation;
+
+typedef struct lf_report
+{
+  lf_report_function *functions; /* by name */
+  size_t n;
+  lf_report_violation *violations; /* broken first, then by how often */
+  size_t violations_n;
+  int64_t invocations, errors, cold, throttled, billed_ms, first_us, last_us; /* first and last LF_NONE without rows */
+  lf_cost cost;
+  char region[24]; /* the one that all prices are of; "" if the rows have several */
+} lf_report;
+
+typedef struct lf_report_filter
+{
+  const char *function;    /* NULL: all */
+  int64_t since_us, until_us; /* LF_NONE: open */
+  const lf_profile *profile;
+  const char *region;      /* NULL: each row's own */
+} lf_report_filter;
+/* One consistent view of the log, whatever is written meanwhile. */
+int lf_store_report (lf_store *s, const lf_report_filter *f, lf_report *out, lf_error *err);
+void lf_report_fini (lf_report *r);
+
 #endif

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += src/store/liblf_store.a
 src_store_liblf_store_a_SOURCES = \
 	include/lambdafit/store.h \
+	src/store/aggregate.c \
 	src/store/bind.c \
 	src/store/checkpoint.c \
 	src/store/function.def \
