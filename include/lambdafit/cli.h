@@ -66,6 +66,7 @@ int lf_cmd_log (const lf_args *a);
 int lf_cmd_doctor (const lf_args *a);
 int lf_cmd_profile (const lf_args *a);
 int lf_cmd_layer (const lf_args *a);
+int lf_cmd_report (const lf_args *a);
 int lf_cmd_help (const lf_args *a);
 
 #endif

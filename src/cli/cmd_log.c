@@ -24,8 +24,8 @@ on_stop (int signum)
 }
 
 /* "90s", "10m", "2h", "7d" before now, or a date and time in UTC. */
-static int
-parse_since (const char *s, int64_t *us, lf_error *err)
+int
+lf_args_since (const char *s, int64_t *us, lf_error *err)
 {
   char *end;
   long long n = strtoll (s, &end, 10);
@@ -173,7 +173,7 @@ show (lf_log_view *v, lf_error *err)
   const lf_args *a = v->a;
   lf_log_filter f = { .function = a->function, .errors = a->errors, .cold = a->cold, .since_us = LF_NONE, .until_us = LF_NONE, .limit = a->count };
   int64_t last = 0;
-  if ((a->since && parse_since (a->since, &f.since_us, err) < 0) || lf_store_invocations (v->store, &f, print_row, v, &last, err) < 0)
+  if ((a->since && lf_args_since (a->since, &f.since_us, err) < 0) || lf_store_invocations (v->store, &f, print_row, v, &last, err) < 0)
     return lf_cli_error (err);
   if (!a->follow)
     return 0;

@@ -36,6 +36,11 @@ const lf_command lf_commands[] = {
   { "log", "log [OPTIONS]", "the logged invocations", "Reads the log (live, or a file from elsewhere): one invocation a line, oldest first. With --json each line is an object.",
     "  lambdafit log -n 20\n  lambdafit log --function classify --errors --since 1h\n  lambdafit log --follow\n  lambdafit log --explain 8f5a…\n",
     "function errors cold since count json follow explain db profile region", 0, 0, lf_cmd_log },
+  { "report", "report [OPTIONS]", "the log as a document: text, Markdown, HTML or JSON",
+    "Sums up the log, live or a file from elsewhere: for each function invocations, errors, cold starts, init and duration percentiles, memory, /tmp and\n"
+    "package against their limits, cost, and every kind of violation with its fix. The HTML page is one file that needs no network.",
+    "  lambdafit report\n  lambdafit report --md > comment.md\n  lambdafit report --html report.html --db ci/log.db\n  lambdafit report --json --region eu-west-1 --since 1h\n",
+    "html md json db profile region function since", 0, 0, lf_cmd_report },
   { "doctor", "doctor [OPTIONS]", "what this machine can enforce", "Tries each mechanism here and says which limits the kernel will enforce, which are sampled and which are not enforced, with the fix for each.",
     "  lambdafit doctor\n  lambdafit doctor --json\n", "json", 0, 0, lf_cmd_doctor },
   { "profile", "profile list|show [PROFILE]|diff A B|check FILE", "platforms: limits, behaviour and prices on a date",

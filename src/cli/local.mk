@@ -7,3 +7,4 @@ lambdafit_LDADD = src/daemon/liblf_daemon.a src/api/liblf_api.a src/engine/liblf
 	$(HTTP_LIBS) src/store/liblf_store.a src/package/liblf_package.a src/model/liblf_model.a \
 	src/profile/liblf_profile.a src/base/liblf_os.a src/base/liblf_base.a \
 	$(UV_LIBS) $(ZIP_LIBS) $(SQLITE_LIBS) $(CJSON_LIBS) $(NETTLE_LIBS) $(ZLIB_LIBS) -lpthread -lm
+lambdafit_SOURCES += src/cli/cmd_report.c src/cli/report.c src/cli/report.h src/cli/report_html.c src/cli/report_markdown.c

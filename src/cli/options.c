@@ -61,6 +61,8 @@ const lf_opt lf_opts[] = {
   TEXT ("since", 0, "WHEN", since, NULL, "only newer ones: 90s, 10m, 2h, 7d, or a time like 2026-11-25T08:00:00Z"),
   FLAG ("follow", 0, follow, "go on as new ones come"),
   TEXT ("explain", 0, "REQUEST_ID", explain, NULL, "one invocation: all that was measured, and each violation with its cause and fix"),
+  TEXT ("html", 0, "FILE", html, NULL, "write the report as one HTML page to FILE (-: standard output)"),
+  FLAG ("md", 0, md, "print Markdown, for a pull request"),
   TEXT ("format", 0, "FORMAT", output, NULL, "man, markdown or bash: the whole manual, or the completion, made from the tables of commands and options"),
   TEXT ("output", 'o', "FILE", output, NULL, "the file to write"),
   TEXT ("html", 0, "FILE", html, NULL, "write a self-contained page here"),
