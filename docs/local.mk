@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 EXTRA_DIST += docs/log.md docs/profiles.md
 EXTRA_DIST += docs/life-cycle.md
+EXTRA_DIST += docs/performance.md

@@ -14,3 +14,4 @@ include tests/fuzz/local.mk
 # Integration and conformance tests, in Python, against the built program.
 TESTS += tests/run-pytest
 EXTRA_DIST += tests/run-pytest tests/integration
+include tests/bench/local.mk
