@@ -15,3 +15,4 @@ include tests/fuzz/local.mk
 TESTS += tests/run-pytest
 EXTRA_DIST += tests/run-pytest tests/integration
 include tests/bench/local.mk
+include tests/conformance/local.mk

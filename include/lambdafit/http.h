@@ -48,6 +48,7 @@ typedef struct lf_http_server_options
   void (*on_headers) (lf_http_req *r, void *user);  /* optional: may set body_limit, or answer at once with lf_http_reply */
   void (*on_request) (lf_http_req *r, void *user);  /* body complete; answer now or later with lf_http_reply */
   void (*on_gone) (lf_http_req *r, void *user);     /* optional: the client closed before the answer (also mid-body: truncated); do not answer; forget r */
+  void (*on_truncated) (lf_http_req *r, void *user); /* optional: the client half closed in the middle of the body; must answer before it returns. Not set: on_gone */
 } lf_http_server_options;
 
 lf_http_server *lf_http_server_new (const lf_http_server_options *o, lf_error *err);

@@ -41,10 +41,30 @@ typedef struct lf_pending
 {
   lf_http_req *req;
   lf_call *call;
-  bool tail;
+  bool tail, old_form;
   lf_svc_error reject;      /* for a refused request */
   char text[512];
 } lf_pending;
+
+/* The form in which the answer carries it: "root=1-...;sampled=0", whatever else the caller's had. */
+static void
+trace_for_caller (const char *trace, char out[160])
+{
+  size_t n = 0;
+  char sampled = '0';
+  out[0] = 0;
+  for (const char *p = trace; *p;)
+    {
+      size_t len = strcspn (p, ";");
+      if (len > 5 && len < 100 && strncasecmp (p, "root=", 5) == 0)
+        n = (size_t) snprintf (out, 160, "root=%.*s", (int) (len - 5), p + 5);
+      else if (len == 9 && strncasecmp (p, "sampled=", 8) == 0 && p[8] == '1')
+        sampled = '1';
+      p += len + (p[len] == ';');
+    }
+  if (n)
+    snprintf (out + n, 160 - n, ";sampled=%c", sampled);
+}
 
 static void
 reply_result (lf_http_req *r, const lf_outcome *o, bool tail)
@@ -61,12 +81,10 @@ reply_result (lf_http_req *r, const lf_outcome *o, bool tail)
     h[n++] = (lf_http_pair){ "X-Amz-Function-Error", "Unhandled" };
   if (tail && lf_buf_add_base64 (&log, o->log_tail, o->log_tail_len) == 0)
     h[n++] = (lf_http_pair){ "X-Amz-Log-Result", log.data ? log.data : "" };
-  char trace[160] = "";
-  if (o->trace_id)
-    {
-      snprintf (trace, sizeof trace, "%s", o->trace_id);
-      h[n++] = (lf_http_pair){ "X-Amzn-Trace-Id", trace };
-    }
+  char trace[160];
+  trace_for_caller (o->trace_id ? o->trace_id : "", trace);
+  if (trace[0])
+    h[n++] = (lf_http_pair){ "X-Amzn-Trace-Id", trace };
   lf_http_reply (r, 200, h, n, o->body, o->body_len);
 }
 
@@ -100,7 +118,7 @@ typedef struct lf_invoke_request
   lf_live_fn *fn;
   char *qualifier; /* owned, or NULL */
   lf_invoke_type type;
-  bool tail;
+  bool tail, old_form; /* old_form: InvokeAsync */
 } lf_invoke_request;
 
 static void
@@ -194,6 +212,15 @@ invoke_sync (lf_http_req *r, const lf_invoke_request *q)
     }
 }
 
+/* InvokeAsync, which is older than Invoke, has a body. */
+static void
+reply_accepted (lf_http_req *r, const char *request_id, bool old_form)
+{
+  static const char old_body[] = "{\"Status\":202}";
+  lf_http_pair h[] = { { "x-amzn-RequestId", request_id }, { "x-amzn-Remapped-Content-Length", "0" }, { "Content-Type", "application/json" } };
+  lf_http_reply (r, 202, h, old_form ? 3 : 2, old_form ? old_body : NULL, old_form ? sizeof old_body - 1 : 0);
+}
+
 /* The event is in the log's queue: only now is it accepted. */
 static void
 on_accepted (const char *request_id, const lf_error *failure, void *user)
@@ -205,7 +232,7 @@ on_accepted (const char *request_id, const lf_error *failure, void *user)
       if (failure)
         lf_svc_reply (p->req, LF_SVC_SERVICE, request_id, NULL, 0, failure->why);
       else
-        lf_http_reply (p->req, 202, &(lf_http_pair){ "x-amzn-RequestId", request_id }, 1, NULL, 0);
+        reply_accepted (p->req, request_id, p->old_form);
     }
   free (p);
 }
@@ -221,6 +248,7 @@ invoke_event (lf_http_req *r, const lf_invoke_request *q)
       return;
     }
   p->req = r;
+  p->old_form = q->old_form;
   r->user = p;
   if (lf_engine_event_accept (lf_live_fn_engine (q->fn), q->fn, &r->body, on_accepted, p, &err) < 0)
     {
@@ -230,13 +258,24 @@ invoke_event (lf_http_req *r, const lf_invoke_request *q)
     }
 }
 
+/* The payload limit of InvokeAsync was never raised. */
+#define LF_OLD_ASYNC_MAX 262144
+
+static int64_t
+payload_max (const lf_invoke_request *q)
+{
+  const lf_profile *p = lf_engine_profile (lf_live_fn_engine (q->fn));
+  if (q->type != LF_INVOKE_EVENT)
+    return p->request_max_bytes;
+  return q->old_form && p->async_request_max_bytes > LF_OLD_ASYNC_MAX ? LF_OLD_ASYNC_MAX : p->async_request_max_bytes;
+}
+
 static void
 too_large (lf_http_req *r, const lf_invoke_request *q)
 {
-  const lf_profile *p = lf_engine_profile (lf_live_fn_engine (q->fn));
-  int64_t max = q->type == LF_INVOKE_EVENT ? p->async_request_max_bytes : p->request_max_bytes;
   char text[160];
-  snprintf (text, sizeof text, "Request must be smaller than %lld bytes for the InvokeFunction operation", (long long) max);
+  snprintf (text, sizeof text, "Request must be smaller than %lld bytes for the %s operation", (long long) payload_max (q),
+            q->old_form ? "InvokeAsync" : "InvokeFunction");
   reject (r, q->fn, LF_SVC_REQUEST_TOO_LARGE, text, r->too_large ? r->body_seen : (int64_t) r->body.len);
 }
 
@@ -264,33 +303,45 @@ read_type (lf_http_req *r, lf_invoke_request *q)
   return true;
 }
 
+static void
+route (lf_http_req *r, lf_invoke_request *q)
+{
+  if (r->too_large || (int64_t) r->body.len > payload_max (q))
+    {
+      too_large (r, q);
+      return;
+    }
+  if (!check_json (r, q->fn))
+    return;
+  char id[37];
+  switch (q->type)
+    {
+    case LF_INVOKE_SYNC:
+      invoke_sync (r, q);
+      break;
+    case LF_INVOKE_EVENT:
+      invoke_event (r, q);
+      break;
+    case LF_INVOKE_DRY:
+      lf_uuid4 (id);
+      lf_http_reply (r, 204, &(lf_http_pair){ "x-amzn-RequestId", id }, 1, NULL, 0);
+      break;
+    }
+}
+
 void
 lf_invoke_route (lf_http_req *r, lf_live_fn *fn, const char *qualifier)
 {
   lf_invoke_request q = { .fn = fn, .qualifier = (char *) qualifier };
-  if (!read_type (r, &q))
-    return;
-  const lf_profile *p = lf_engine_profile (lf_live_fn_engine (fn));
-  int64_t max = q.type == LF_INVOKE_EVENT ? p->async_request_max_bytes : p->request_max_bytes;
-  if (r->too_large || (int64_t) r->body.len > max)
-    {
-      too_large (r, &q);
-      return;
-    }
-  if (!check_json (r, fn))
-    return;
-  switch (q.type)
-    {
-    case LF_INVOKE_SYNC:
-      invoke_sync (r, &q);
-      break;
-    case LF_INVOKE_EVENT:
-      invoke_event (r, &q);
-      break;
-    case LF_INVOKE_DRY:
-      lf_http_reply (r, 204, NULL, 0, NULL, 0);
-      break;
-    }
+  if (read_type (r, &q))
+    route (r, &q);
+}
+
+void
+lf_invoke_async_route (lf_http_req *r, lf_live_fn *fn)
+{
+  lf_invoke_request q = { .fn = fn, .type = LF_INVOKE_EVENT, .old_form = true };
+  route (r, &q);
 }
 
 /* The caller closed its connection; the invocation goes on, as on Lambda. */

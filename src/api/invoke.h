@@ -12,6 +12,7 @@
 void lf_svc_reply (lf_http_req *r, lf_svc_error e, const char *request_id, const char *reason, int64_t retry_after_ms, const char *text);
 
 void lf_invoke_route (lf_http_req *r, lf_live_fn *fn, const char *qualifier);
+void lf_invoke_async_route (lf_http_req *r, lf_live_fn *fn); /* InvokeAsync */
 void lf_invoke_gone (lf_http_req *r);
 lf_engine *lf_api_engine (const lf_api_invoke *a);
 

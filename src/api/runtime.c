@@ -123,18 +123,19 @@ face_deliver (void *f, const lf_call *call)
 
 /* ---- /response and /error --------------------------------------------------------------------------------------------------------- */
 
-/* The id is checked before the state, as Lambda does. True when the route may go on. */
+/* The id is checked before the state, as Lambda does. It is right from the event's delivery until the next /next, so that a second answer
+ * is refused for the state and not for the id. True when the route may go on. */
 static bool
 check_id (lf_face *face, lf_http_req *r, lf_str id)
 {
-  const lf_call *c = lf_live_env_call (face->env);
+  const lf_call *c = face->have_event || face->state == LF_RT_RESPONSE_SENT ? lf_live_env_call (face->env) : NULL;
   lf_str nonce = lf_http_get (r, "Lambda-Runtime-Invocation-Id");
-  if (face->invocation_ids && nonce.n && (!c || !face->have_event || !lf_str_eq (nonce, lf_call_invocation_id (c))))
+  if (face->invocation_ids && nonce.n && (!c || !lf_str_eq (nonce, lf_call_invocation_id (c))))
     {
       reply_error (r, LF_RAPI_STALE_INVOCATION, NULL, NULL);
       return false;
     }
-  if (!c || !face->have_event || !lf_str_eq (id, lf_call_request_id (c)))
+  if (!c || !lf_str_eq (id, lf_call_request_id (c)))
     {
       reply_error (r, LF_RAPI_INVALID_REQUEST_ID, NULL, NULL);
       return false;
@@ -348,6 +349,14 @@ on_request (lf_http_req *r, void *user)
     not_found (r);
 }
 
+/* What was sent is not the runtime's whole answer, and it may try again. */
+static void
+on_truncated (lf_http_req *r, void *user)
+{
+  (void) user;
+  reply_error (r, LF_RAPI_TRUNCATED, NULL, NULL);
+}
+
 static void
 on_gone (lf_http_req *r, void *user)
 {
@@ -381,7 +390,8 @@ face_open (lf_live_env *env, int fd, int *port, lf_error *err)
                                                                 .conns_max = LF_RUNTIME_CONNS_MAX,
                                                                 .user = face,
                                                                 .on_request = on_request,
-                                                                .on_gone = on_gone },
+                                                                .on_gone = on_gone,
+                                                                .on_truncated = on_truncated },
                                      err);
   if (!face->server || (fd >= 0 ? lf_http_listen_fd (face->server, fd, err) : lf_http_listen (face->server, "127.0.0.1", port, err)) < 0)
     {

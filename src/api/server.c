@@ -161,7 +161,7 @@ unknown (lf_http_req *r, int status)
 }
 
 static void
-invoke (lf_api_invoke *a, lf_http_req *r, lf_str segment)
+invoke (lf_api_invoke *a, lf_http_req *r, lf_str segment, bool old_form)
 {
   if (!lf_str_eq (r->method, "POST"))
     {
@@ -170,7 +170,9 @@ invoke (lf_api_invoke *a, lf_http_req *r, lf_str segment)
     }
   char *qualifier LF_CLEANUP (lf_freep) = NULL;
   lf_live_fn *fn = find_function (a, r, segment, &qualifier);
-  if (fn)
+  if (fn && old_form)
+    lf_invoke_async_route (r, fn);
+  else if (fn)
     lf_invoke_route (r, fn, qualifier);
 }
 
@@ -183,7 +185,9 @@ on_request (lf_http_req *r, void *user)
   if (split_path (r->path, &p) < 0)
     unknown (r, 404);
   else if (p.n == 4 && lf_str_eq (p.seg[0], "2015-03-31") && lf_str_eq (p.seg[1], "functions") && lf_str_eq (p.seg[3], "invocations"))
-    invoke (a, r, p.seg[2]);
+    invoke (a, r, p.seg[2], false);
+  else if (p.n == 4 && lf_str_eq (p.seg[0], "2014-11-13") && lf_str_eq (p.seg[1], "functions") && lf_str_eq (p.seg[3], "invoke-async"))
+    invoke (a, r, p.seg[2], true);
   else if (p.n == 2 && lf_str_eq (p.seg[0], "lambdafit") && lf_str_eq (r->method, "GET") && lf_str_eq (p.seg[1], "environments"))
     lf_control_environments (a, r);
   else if (p.n == 2 && lf_str_eq (p.seg[0], "lambdafit") && lf_str_eq (r->method, "GET") && lf_str_eq (p.seg[1], "info"))

@@ -273,10 +273,27 @@ hold (lf_http_conn *c, const char *p, size_t n)
     reading (c, false);
 }
 
+/* Nothing more will come of this body, but the client still listens. */
+static void
+cut_off (lf_http_conn *c)
+{
+  reading (c, false);
+  c->state = ST_ANSWER;
+  c->close_after = c->discard = c->req.truncated = true;
+  lf_buf_reset (&c->req.body);
+  c->server->o.on_truncated (&c->req, c->server->o.user);
+}
+
 static void
 on_eof (lf_http_conn *c, bool clean)
 {
   c->eof = true;
+  bool in_body = c->state == ST_LENGTH || c->state == ST_CHUNKED;
+  if (clean && in_body && c->seen && !c->answered && c->server->o.on_truncated)
+    {
+      cut_off (c);
+      return;
+    }
   if (clean && c->state == ST_ANSWER && c->answered && c->queued > 0)
     reading (c, false); /* half closed: it may still take the answer */
   else if (clean && c->state == ST_HEAD && has_pending (c))

@@ -569,6 +569,42 @@ test_gone (void **state)
 }
 
 static void
+answer_truncated (lf_http_req *r, void *user)
+{
+  world *w = user;
+  w->truncated += r->truncated;
+  lf_http_reply (r, 400, NULL, 0, "cut", 3);
+}
+
+/* Half closed in the middle of a body: told, answered, and the connection ends. */
+static void
+test_truncated (void **state)
+{
+  (void) state;
+  WORLD (.o = { .on_truncated = answer_truncated });
+  static const char *const cut[] = { "POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n123",
+                                     "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+                                     "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n" };
+  for (size_t i = 0; i < LF_ARRAY_LEN (cut); i++)
+    {
+      int fd = dial (&w);
+      lf_buf_reset (&in);
+      gives (&w, fd, cut[i]);
+      UNTIL (&w, w.heads == i + 1);
+      shutdown (fd, SHUT_WR);
+      assert_true (take_close (&w, fd, &in));
+      assert_true (lf_starts (in.data, "HTTP/1.1 400 "));
+      assert_true (lf_ends (in.data, "\r\n\r\ncut"));
+      close (fd);
+      UNTIL (&w, lf_http_server_conns (w.server) == 0);
+    }
+  assert_int_equal (w.truncated, 3);
+  assert_int_equal (w.gone, 0);
+  assert_int_equal (w.requests, 0);
+  world_close (&w);
+}
+
+static void
 test_close_in_callback (void **state)
 {
   (void) state;
@@ -1081,6 +1117,7 @@ main (void)
     cmocka_unit_test (test_bad_requests),
     cmocka_unit_test (test_half_closed),
     cmocka_unit_test (test_gone),
+    cmocka_unit_test (test_truncated),
     cmocka_unit_test (test_close_in_callback),
     cmocka_unit_test (test_close_with_held),
     cmocka_unit_test (test_large_answer),
