@@ -23,6 +23,10 @@ PYTHON = "/usr/bin/python3"  # Debian's, whose modules the layers come from
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "cgroup_v2: also run in a guest with control groups of version 2 (scripts/test-v2)")
+
+
 def environment(extra=None):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("LAMBDAFIT_", "AWS_"))}
     env.update(LAMBDAFIT_DATADIR=str(SRC), LAMBDAFIT_LIBEXECDIR=str(BUILD))
