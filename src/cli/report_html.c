@@ -16,21 +16,21 @@ static const char style[]
       "@media(prefers-color-scheme:dark){:root{--bg:#14171a;--card:#1c2024;--ink:#e8eaed;--soft:#9aa1a9;--line:#2e343a;--ok:#5b9bf0;--cold:#e8b645;"
       "--bad:#f0716a;--track:#2a3036}}"
       "*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);font:14px/1.5 system-ui,sans-serif}"
-      "main{max-width:1180px;margin:0 auto;padding:24px}h1{font-size:22px;margin:0}h2{font-size:17px;margin:0 0 12px;overflow-wrap:anywhere}"
+      "main{max-width:1440px;margin:0 auto;padding:24px}h1{font-size:22px;margin:0}h2{font-size:17px;margin:0 0 12px;overflow-wrap:anywhere}"
       "h3{font-size:13px;margin:0 0 6px;color:var(--soft);font-weight:600}p{margin:4px 0}.soft{color:var(--soft)}"
       ".card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:16px;margin:16px 0}"
       ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:20px 0}"
       ".tile{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 16px}.tile b{display:block;font-size:22px}"
       ".wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}"
-      "th,td{padding:6px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}"
-      "th{color:var(--soft);font-weight:600;font-size:12px}td:first-child,th:first-child{text-align:left}td.text{text-align:left;white-space:normal}"
+      "th,td{padding:6px 7px;font-size:13px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}"
+      "th{color:var(--soft);font-weight:600;font-size:12px}td:first-child,th:first-child{text-align:left}td.text{white-space:normal}td.text,th.text{text-align:left}"
       ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:20px}"
       "svg{width:100%;height:auto;display:block}.ok{fill:var(--ok)}.cold{fill:var(--cold)}.bad{fill:var(--bad)}.axis{stroke:var(--line)}"
       ".mark{stroke:var(--ink);stroke-dasharray:3 3}svg text{fill:var(--soft);font-size:11px}"
       ".ends{display:flex;justify-content:space-between;color:var(--soft);font-size:12px}"
       ".gauge{margin:0 0 10px}.bar{height:8px;border-radius:4px;background:var(--track);overflow:hidden;display:flex}.bar i{display:block;height:8px}"
       "i.ok{background:var(--ok)}i.cold{background:var(--cold)}i.bad{background:var(--bad)}i.other{background:var(--soft)}"
-      ".key i{display:inline-block;width:10px;height:10px;border-radius:2px;margin:0 4px 0 10px}"
+      ".key span{white-space:nowrap}.key i{display:inline-block;width:10px;height:10px;border-radius:2px;margin:0 4px 0 10px}"
       ".sev{font-weight:600}.sev.broken{color:var(--bad)}.sev.near{color:var(--cold)}";
 
 /* Text where markup is expected: nothing in it is markup. */
@@ -77,9 +77,13 @@ overview (const lf_page *p, lf_buf *b)
   for (size_t i = 0; i < p->r->n; i++)
     {
       lf_figures g;
+      char memory[32] = "-";
+      int64_t permille = p->r->functions[i].memory_permille;
+      if (permille != LF_NONE)
+        snprintf (memory, sizeof memory, "%lld.%lld %%", (long long) permille / 10, (long long) permille % 10);
       lf_figures_of (p, &p->r->functions[i], &g);
       const char *const cells[] = { p->r->functions[i].name, g.invocations, g.errors, g.cold, g.init[0], g.init[1], g.init[2], g.duration[0], g.duration[1],
-                                    g.duration[2], g.memory, g.cost, g.million, g.violations };
+                                    g.duration[2], memory, g.cost, g.million, g.violations };
       lf_buf_adds (b, "<tr>");
       for (size_t k = 0; k < LF_ARRAY_LEN (cells); k++)
         cell (b, cells[k]);
@@ -199,12 +203,11 @@ gauges (const lf_page *p, const lf_report_function *it, lf_buf *b)
   int64_t timeout_us = it->timeout_ms == LF_NONE ? LF_NONE : it->timeout_ms * 1000;
   lf_figures_of (p, it, &g);
   lf_show_used (it->duration_us.max, timeout_us, "us", it->duration_permille, duration);
-  lf_buf_adds (b, "<div><h3>Limits, at the most</h3>");
+  lf_buf_adds (b, "<h3>Limits, at the most</h3>");
   gauge (b, "Memory", g.memory, it->memory_permille);
   gauge (b, "/tmp", g.tmp, it->tmp_permille);
   gauge (b, "Duration", duration, it->duration_permille);
   gauge (b, "Package", g.package, lf_permille (it->package_bytes, p->profile->package_max_bytes));
-  lf_buf_adds (b, "</div>");
 }
 
 static void
@@ -213,10 +216,10 @@ cost_split (const lf_report_function *it, lf_buf *b)
   const struct { const char *name, *class; lf_money m; } parts[] = {
     { "duration", "ok", it->cost.duration }, { "init", "cold", it->cost.init }, { "requests", "other", it->cost.requests }, { "/tmp", "bad", it->cost.tmp },
   };
-  lf_buf_adds (b, "<div><h3>Cost</h3>");
+  lf_buf_adds (b, "<h3>Cost</h3>");
   if (!it->cost.known || it->cost.total == 0)
     {
-      lf_buf_addf (b, "<p class=\"soft\">%s</p></div>", it->cost.known ? "nothing was billed" : "the profile has no price for all of it");
+      lf_buf_addf (b, "<p class=\"soft\">%s</p>", it->cost.known ? "nothing was billed" : "the profile has no price for all of it");
       return;
     }
   char total[64];
@@ -234,10 +237,11 @@ cost_split (const lf_report_function *it, lf_buf *b)
     {
       char part[64];
       lf_page_cost (&it->cost, parts[i].m, part);
-      lf_buf_addf (b, "<i class=\"%s\"></i>%s ", parts[i].class, parts[i].name);
+      lf_buf_addf (b, "<span><i class=\"%s\"></i>%s ", parts[i].class, parts[i].name);
       text (b, part);
+      lf_buf_adds (b, "</span> ");
     }
-  lf_buf_adds (b, "</p></div>");
+  lf_buf_adds (b, "</p>");
 }
 
 static void
@@ -250,10 +254,11 @@ function_card (const lf_page *p, const lf_report_function *it, lf_buf *b)
     timeline (p, it, b);
   if (it->duration_us.n > 0)
     histogram (it, b);
+  lf_buf_adds (b, "<div>");
   gauges (p, it, b);
   if (it->invocations > 0)
     cost_split (it, b);
-  lf_buf_adds (b, "</div></section>");
+  lf_buf_adds (b, "</div></div></section>");
 }
 
 static void
