@@ -112,6 +112,22 @@ typedef struct lf_build_result { int64_t zipped_bytes, unzipped_bytes, files; si
 /* Folders with installed packages, wheels, layer zips and requirements files (.txt; run through pip) into one layer. The same inputs make
  * the same bytes. */
 int lf_layer_build (const lf_strv *inputs, const char *out, const lf_build_options *o, lf_build_result *res, lf_error *err);
+/* The first part of a build: inputs put in place under the folder root and compiled. */
+int lf_layer_stage (const lf_strv *inputs, const char *root, const lf_build_options *o, char note[200], lf_error *err);
+
+typedef struct lf_double_options { lf_build_options build; int64_t package_max_bytes, init_limit_ms, tmp_max_mb; } lf_double_options;
+typedef struct lf_double_result
+{
+  int64_t outer_zipped_bytes, outer_unzipped_bytes, inner_unpacked_bytes;
+  int64_t tmp_needed_mb;     /* what the unpacked packages take of /tmp */
+  int64_t extra_init_ms;     /* unpacking with the layer's own helper, measured here; LF_NONE without an interpreter */
+  int64_t init_limit_ms;
+  bool fits;                 /* outer size, /tmp and init limit */
+  char note[200];
+} lf_double_result;
+/* Python packages (and the libraries in lib/) as a zip inside a layer, unpacked to /tmp by the first import of one of them. */
+int lf_double_zip (const lf_strv *inputs, const char *out, const lf_double_options *o, lf_double_result *res, lf_error *err);
+
 /* Which Python 3.N the inputs are for: by wheels' tags, compiled modules and folders; else this machine's plain python3, else 12. */
 int lf_layer_python (const lf_strv *inputs);
 /* glibc and libstdc++ of the system a runtime runs on: 26 and 24 (Amazon Linux 2), 34 and 29 (Amazon Linux 2023). */

@@ -74,14 +74,97 @@ report_build (const lf_args *a, const char *runtime, const lf_build_result *r)
   return 0;
 }
 
+static void
+print_double (const lf_args *a, const lf_profile *p, const lf_double_result *r)
+{
+  int64_t least = r->tmp_needed_mb > p->tmp_default_mb ? r->tmp_needed_mb : p->tmp_default_mb;
+  lf_table t;
+  lf_table_init (&t, 3, "lrl");
+  lf_table_add (&t, "layer, zipped");
+  lf_table_add (&t, "%.2f MB", (double) r->outer_zipped_bytes / (double) LF_MB);
+  lf_table_add (&t, "%s", r->outer_zipped_bytes >= p->zip_max_bytes ? "over the limit of a direct upload: upload it through S3" : "");
+  lf_table_add (&t, "layer, unzipped");
+  lf_table_add (&t, "%.2f MB", (double) r->outer_unzipped_bytes / (double) LF_MB);
+  lf_table_add (&t, "%s %.0f MB", r->outer_unzipped_bytes < p->package_max_bytes ? "of" : "TOO BIG: over", (double) p->package_max_bytes / (double) LF_MB);
+  lf_table_add (&t, "packages, unpacked");
+  lf_table_add (&t, "%.2f MB", (double) r->inner_unpacked_bytes / (double) LF_MB);
+  lf_table_add (&t, "not counted by Lambda");
+  lf_table_add (&t, "/tmp they take");
+  lf_table_add (&t, "%lld MB", (long long) r->tmp_needed_mb);
+  lf_table_add (&t, "set --tmp %lld or more (and what the function itself writes)", (long long) least);
+  lf_table_add (&t, "extra init, measured here");
+  if (r->extra_init_ms == LF_NONE)
+    lf_table_add (&t, "-");
+  else
+    lf_table_add (&t, "%lld ms", (long long) r->extra_init_ms);
+  lf_table_add (&t, r->extra_init_ms == LF_NONE    ? "no interpreter here to measure with"
+                    : r->extra_init_ms < r->init_limit_ms ? "of the init limit of %lld ms; importing comes on top, and less memory means less CPU"
+                                                          : "TOO SLOW: over the init limit of %lld ms",
+                (long long) r->init_limit_ms);
+  printf ("%s\n", a->output);
+  lf_table_print (&t, stdout, "  ");
+  lf_table_fini (&t);
+  puts ("\nlambdafit_unzip.remove() after the imports frees /tmp for data, except for libraries that are loaded (their space returns when the process\n"
+        "ends). The risk: a module that is imported later is gone, and after a crash or timeout the packages must be unpacked again.");
+}
+
+static int
+report_double (const lf_args *a, const lf_profile *p, const lf_double_result *r)
+{
+  int status = r->fits ? LF_EXIT_OK : LF_EXIT_FAILED;
+  if (!a->json)
+    {
+      print_double (a, p, r);
+      if (r->note[0])
+        fprintf (stderr, "lambdafit: note: %s\n", r->note);
+      return status;
+    }
+  cJSON *json = cJSON_CreateObject ();
+  lf_json_add_str (json, "output", a->output);
+  lf_json_add_i64 (json, "outer_zipped_bytes", r->outer_zipped_bytes);
+  lf_json_add_i64 (json, "outer_unzipped_bytes", r->outer_unzipped_bytes);
+  lf_json_add_i64 (json, "inner_unpacked_bytes", r->inner_unpacked_bytes);
+  lf_json_add_i64 (json, "tmp_needed_mb", r->tmp_needed_mb);
+  lf_json_add_i64 (json, "extra_init_ms", r->extra_init_ms);
+  lf_json_add_i64 (json, "init_limit_ms", r->init_limit_ms);
+  cJSON_AddBoolToObject (json, "fits", r->fits);
+  lf_json_add_str (json, "note", r->note[0] ? r->note : NULL);
+  return lf_layer_print (json, status);
+}
+
+static int
+make (const lf_args *a, bool double_zip, const lf_strv *inputs, lf_build_options *o, const char *runtime)
+{
+  lf_error err = { 0 };
+  if (!double_zip)
+    {
+      lf_build_result r;
+      int failed = lf_layer_build (inputs, a->output, o, &r, &err);
+      if (*(bool *) o->user)
+        fputs ("\r\033[K", stderr);
+      return failed ? lf_cli_error (&err) : report_build (a, runtime, &r);
+    }
+  lf_profile *p = lf_args_profile (a, &err);
+  if (!p)
+    return lf_cli_error (&err);
+  lf_double_result r;
+  lf_double_options d = { .build = *o, .package_max_bytes = p->package_max_bytes, .init_limit_ms = p->init_max_ms, .tmp_max_mb = p->tmp_max_mb };
+  int failed = lf_double_zip (inputs, a->output, &d, &r, &err);
+  if (*(bool *) o->user)
+    fputs ("\r\033[K", stderr);
+  int status = failed ? lf_cli_error (&err) : report_double (a, p, &r);
+  lf_profile_free (p);
+  return status;
+}
+
 int
 lf_layer_make (const lf_args *a, bool double_zip)
 {
   lf_error err = { 0 };
-  (void) double_zip;
   if (!a->output || a->rest_n < 2)
     {
-      (void) LF_FAIL (&err, LF_EXIT_USAGE, "layer build", "lambdafit layer build DIR|WHEEL…|requirements.txt -o layer.zip",
+      (void) LF_FAIL (&err, LF_EXIT_USAGE, double_zip ? "layer double-zip" : "layer build",
+                      double_zip ? "lambdafit layer double-zip DIR -o layer.zip" : "lambdafit layer build DIR|WHEEL…|requirements.txt -o layer.zip",
                       a->output ? "there is nothing to build from" : "no file to write was given");
       return lf_cli_error (&err);
     }
@@ -90,16 +173,15 @@ lf_layer_make (const lf_args *a, bool double_zip)
   lf_interpreter interp = { 0 };
   lf_strv inputs = { 0 };
   char runtime[32];
-  lf_build_result r;
   int bad = 0, status;
   for (int i = 1; i < a->rest_n; i++)
     bad |= lf_strv_add (&inputs, a->rest[i]);
   if (bad)
     (void) LF_FAIL_NOMEM (&err);
-  bool ok = !bad && settle (a, &inputs, &o, &interp, runtime, &err) == 0 && lf_layer_build (&inputs, a->output, &o, &r, &err) == 0;
-  if (terminal)
-    fputs ("\r\033[K", stderr);
-  status = ok ? report_build (a, runtime, &r) : lf_cli_error (&err);
+  if (bad || settle (a, &inputs, &o, &interp, runtime, &err) != 0)
+    status = lf_cli_error (&err);
+  else
+    status = make (a, double_zip, &inputs, &o, runtime);
   lf_interpreter_fini (&interp);
   lf_strv_fini (&inputs);
   return status;

@@ -51,7 +51,7 @@ run_pip (const char *requirements, const lf_build_options *o, const char *root, 
 
 /* Byte code that is valid whatever the files' times are: a zip keeps times only roughly, and /opt cannot be written to. */
 static int
-compile (const char *root, const lf_build_options *o, lf_build_result *res, lf_error *err)
+compile (const char *root, const lf_build_options *o, char note[200], lf_error *err)
 {
   LF_CLEANUP (lf_freep) char *dir = lf_asprintf ("%s/python", root);
   if (!dir)
@@ -60,7 +60,7 @@ compile (const char *root, const lf_build_options *o, lf_build_result *res, lf_e
     return 0;
   if (!o->python || !o->python_exact)
     {
-      snprintf (res->note, sizeof res->note, "not compiled: python3.%d is not on this machine; Python will compile at every cold start", o->python_minor);
+      snprintf (note, 200, "not compiled: python3.%d is not on this machine; Python will compile at every cold start", o->python_minor);
       return 0;
     }
   tell (o, "compiling");
@@ -73,7 +73,7 @@ compile (const char *root, const lf_build_options *o, lf_build_result *res, lf_e
   int status = 0, r = bad ? LF_FAIL_NOMEM (err) : lf_pkg_run (&a, &status, err);
   lf_strv_fini (&a);
   if (r == 0 && status != 0)
-    snprintf (res->note, sizeof res->note, "some files do not compile with python3.%d (see above); they are packed as they are", o->python_minor);
+    snprintf (note, 200, "some files do not compile with python3.%d (see above); they are packed as they are", o->python_minor);
   return r;
 }
 
@@ -97,22 +97,28 @@ summarise (const char *root, const char *out, lf_build_result *res, lf_error *er
 }
 
 int
-lf_layer_build (const lf_strv *inputs, const char *out, const lf_build_options *o, lf_build_result *res, lf_error *err)
+lf_layer_stage (const lf_strv *inputs, const char *root, const lf_build_options *o, char note[200], lf_error *err)
 {
-  *res = (lf_build_result){ 0 };
+  note[0] = '\0';
   if (inputs->n == 0)
-    return LF_FAIL (err, LF_EXIT_USAGE, "layer build", "give folders, wheels or a requirements file", "there is nothing to build from");
-  lf_pkg_build b;
-  if (lf_pkg_cache_begin ("builds", &b, err) != 0)
-    return -1;
+    return LF_FAIL (err, LF_EXIT_USAGE, "layer", "give folders, wheels or a requirements file", "there is nothing to build from");
   int r = 0;
   for (size_t i = 0; i < inputs->n && r == 0; i++)
     {
       tell (o, inputs->v[i]);
-      r = lf_ends (inputs->v[i], ".txt") ? run_pip (inputs->v[i], o, b.root, err) : lf_stage_input (inputs->v[i], o, b.root, err);
+      r = lf_ends (inputs->v[i], ".txt") ? run_pip (inputs->v[i], o, root, err) : lf_stage_input (inputs->v[i], o, root, err);
     }
-  if (r == 0)
-    r = compile (b.root, o, res, err);
+  return r == 0 ? compile (root, o, note, err) : -1;
+}
+
+int
+lf_layer_build (const lf_strv *inputs, const char *out, const lf_build_options *o, lf_build_result *res, lf_error *err)
+{
+  *res = (lf_build_result){ 0 };
+  lf_pkg_build b;
+  if (lf_pkg_cache_begin ("builds", &b, err) != 0)
+    return -1;
+  int r = lf_layer_stage (inputs, b.root, o, res->note, err);
   if (r == 0)
     r = lf_zip_write (b.root, out, 0, o, err);
   if (r == 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Where the symbolic links of a zip lead. Each target is followed inside the archive's own names, through other links too, before
- * anything is written: a link must stay inside the package, or inside the folders where Lambda shows it (/opt, /var/task).
+ * anything is written: a link must stay inside the package, inside the folders where Lambda shows it (/opt, /var/task), or
+ * where the packages of a double zip appear (/tmp/lambdafit).
  */
 #include "config.h"
 
@@ -36,11 +37,11 @@ push (chase *c, const char *rest, const char *target)
   return true;
 }
 
-/* What of an absolute target lies inside the package; NULL when it leads elsewhere. */
+/* What of an absolute target lies inside the package; NULL when it leads elsewhere. Nothing here ever follows a link on the host. */
 static const char *
 inside (const char *target)
 {
-  static const char *const homes[] = { "/opt", "/var/task" };
+  static const char *const homes[] = { "/opt", "/var/task", "/tmp/lambdafit" };
   for (size_t i = 0; i < LF_ARRAY_LEN (homes); i++)
     {
       size_t n = strlen (homes[i]);
