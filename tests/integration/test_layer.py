@@ -207,3 +207,89 @@ def test_cache(layer, tmp_path):
     assert [(e["kind"], e["bytes"], e["files"]) for e in entries] == [("packages", 5000, 1)]
     assert layer("cache", "clear", "--json")["freed_bytes"] == 5000
     assert layer("cache", "--json")["entries"] == []
+
+
+def run_function(tmp_path, target, *arguments):
+    env = environment({"XDG_CACHE_HOME": str(tmp_path / "cache"), "XDG_STATE_HOME": str(tmp_path / "state")})
+    return subprocess.run([PROGRAM, "run", target, "--runtime", host_version(), "--interpreter", PYTHON, "--json", *map(str, arguments)],
+                          env=env, capture_output=True, text=True, timeout=120)
+
+
+def double_zip_inputs(tmp_path, filler=0):
+    site = build_inputs(tmp_path)
+    (site / "pkg/sub").mkdir()
+    (site / "pkg/sub/__init__.py").write_text("import pkg\nDEEP = len(pkg.VALUE)\n")
+    (site / "single.py").write_text("NAME = __name__\n")
+    (site / "pkg.libs").mkdir()
+    (site / "pkg.libs/libx.so.1").write_text("x")
+    if filler:
+        with open(site / "pkg/weights.bin", "wb") as f:
+            f.truncate(filler)
+    function = tmp_path / "fn"
+    function.mkdir()
+    (function / "lambda_function.py").write_text(
+        "import importlib.metadata\nbefore = importlib.metadata.version('pkg')\n"
+        "import pkg.sub, single\nfrom pkg import VALUE\n"
+        "def lambda_handler(event, context):\n"
+        "    return {'at': pkg.__file__, 'value': sorted(VALUE), 'deep': pkg.sub.DEEP, 'single': single.NAME, 'version': before}\n")
+    return site, function
+
+
+def test_double_zip_runs_unchanged_code(layer, tmp_path):
+    site, function = double_zip_inputs(tmp_path)
+    (site / "pkg-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: pkg\nVersion: 1.0\n")
+    got = layer("double-zip", site, "-o", tmp_path / "dz.zip", "--runtime", host_version(), "--interpreter", PYTHON, "--json")
+    assert got["outer_zipped_bytes"] == (tmp_path / "dz.zip").stat().st_size
+    with zipfile.ZipFile(tmp_path / "dz.zip") as z:
+        assert got["outer_unzipped_bytes"] == sum(i.file_size for i in z.infolist())
+        assert {"python/pkg.py", "python/single.py", "python/lambdafit_unzip.py", "lambdafit/packages.zip"} <= set(z.namelist())
+        assert not [n for n in z.namelist() if "libs" in n]
+    assert got["fits"] is True and got["init_limit_ms"] == 10000 and got["extra_init_ms"] >= 0 and got["tmp_needed_mb"] == 1
+    done = run_function(tmp_path, function, "--layer", tmp_path / "dz.zip", "-n", 2)
+    assert done.returncode == 0, done.stderr
+    for invocation in json.loads(done.stdout)["invocations"]:
+        answer = invocation["response"]
+        assert answer["at"].startswith("/tmp/lambdafit/") and answer["single"] == "single" and answer["deep"] == 3 and answer["version"] == "1.0"
+    first = (tmp_path / "dz.zip").read_bytes()
+    layer("double-zip", site, "-o", tmp_path / "dz.zip", "--runtime", host_version(), "--interpreter", PYTHON, "--json")
+    assert first == (tmp_path / "dz.zip").read_bytes()
+
+
+def test_double_zip_and_ephemeral_storage(layer, tmp_path):
+    site, function = double_zip_inputs(tmp_path, filler=530 << 20)
+    (site / "pkg-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: pkg\nVersion: 1.0\n")
+    got = layer("double-zip", site, "-o", tmp_path / "dz.zip", "--runtime", host_version(), "--interpreter", PYTHON, "--no-pyc", "--json")
+    assert got["inner_unpacked_bytes"] > 530 << 20 and got["outer_unzipped_bytes"] < 2 << 20
+    assert 530 < got["tmp_needed_mb"] < 535
+    done = run_function(tmp_path, function, "--layer", tmp_path / "dz.zip", "--memory", 1024)
+    assert done.returncode == 1
+    assert "No space left on device: the packages of this layer need %d MB of /tmp" % got["tmp_needed_mb"] in done.stdout + done.stderr
+    done = run_function(tmp_path, function, "--layer", tmp_path / "dz.zip", "--memory", 1769, "--tmp", got["tmp_needed_mb"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    answer = json.loads(done.stdout)["invocations"][0]
+    assert answer["tmp_used_bytes"] > 530 << 20
+
+
+def test_double_zip_helper_recovers(layer, tmp_path):
+    """A process that was stopped half-way leaves a part; the next one removes it and unpacks again. Threads share one unpacking."""
+    site, _ = double_zip_inputs(tmp_path)
+    layer("double-zip", site, "-o", tmp_path / "dz.zip", "--runtime", host_version(), "--interpreter", PYTHON, "--json")
+    with zipfile.ZipFile(tmp_path / "dz.zip") as z:
+        z.extractall(tmp_path / "opt")
+    about = json.loads((tmp_path / "opt/lambdafit/packages.json").read_text())
+    part = tmp_path / "tmp" / (about["id"] + ".part99")
+    part.mkdir(parents=True)
+    code = ("import sys, threading; sys.path.insert(0, sys.argv[1]); import lambdafit_unzip as u\n"
+            "t = [threading.Thread(target=u.unpack) for _ in range(8)]; [x.start() for x in t]; [x.join() for x in t]\n"
+            "import pkg; print(pkg.__file__); u.remove()")
+    done = subprocess.run([PYTHON, "-c", code, tmp_path / "opt/python"], env={**os.environ, "LAMBDAFIT_UNZIP_DIR": str(tmp_path / "tmp")},
+                          capture_output=True, text=True)
+    assert done.stdout.splitlines()[0].startswith(str(tmp_path / "tmp")), done.stderr
+    assert not part.exists() and list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_double_zip_needs_python_packages(layer, tmp_path):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/libx.so.1").write_text("x")
+    layer("double-zip", tmp_path / "lib", "-o", tmp_path / "dz.zip", status=2, text=True)
+    assert "no Python packages" in layer.stderr and not (tmp_path / "dz.zip").exists()
