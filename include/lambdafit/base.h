@@ -209,7 +209,7 @@ int lf_write_file_atomic (const char *path, const void *p, size_t n, lf_error *e
 int lf_mkdir_p (const char *path, int mode, lf_error *err);
 /* Removes a tree without following links; 0 even if it was not there. */
 int lf_rm_rf (const char *path, lf_error *err);
-void lf_closep (int *fd);                                       /* for LF_CLEANUP; ignores -1 */
+void lf_closep (int *fd);                                       /* for LF_CLEANUP; ignores -1, leaves -1 */
 /* Where our own installed data is: $LAMBDAFIT_DATADIR, else beside the running binary (build tree or relocated prefix), else the
  * configured pkgdatadir. The string lives for the process. NULL name gives the folder; "profiles/x.json" a file in it. */
 char *lf_data_path (const char *name);

@@ -63,6 +63,7 @@ lf_closep (int *fd)
 {
   if (*fd >= 0)
     close (*fd);
+  *fd = -1; /* so that closing twice cannot hit what has got the number since */
 }
 
 /* ---- whole files -------------------------------------------------------------------------------------------------------------- */

@@ -17,8 +17,7 @@
 #define COPY_FILES_MAX 4096
 #define COPY_DEPTH_MAX 8
 
-/* ---- writing --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------------------- */
 
 static int
 put (int dir, const char *name, const char *text, size_t n, lf_error *err)
@@ -83,8 +82,7 @@ link_at (int dir, const char *name, const char *target, lf_error *err)
   return LF_FAIL (err, LF_EXIT_IO, name, "", "cannot prepare: %s", strerror (errno));
 }
 
-/* ---- copying public files
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- copying public files -------------------------------------------------------------------------------- */
 
 /* A readable regular file, or nothing at all when it is not there, not public or too large: none of them is necessary. */
 static int
@@ -138,8 +136,7 @@ copy_tree (int from, const char *name, int to, int depth, int *left, lf_error *e
   return r;
 }
 
-/* ---- /etc
- * ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- /etc ------------------------------------------------------------------------------------------------ */
 
 static const char *const etc_copied[]
     = { "gai.conf",   "host.conf", "inputrc",   "ld.so.cache", "ld.so.conf", "locale.alias", "magic",
@@ -223,8 +220,7 @@ lf_sb_etc_make (const char *path, lf_error *err)
   return ssl < 0 ? 0 : copy_file (host, "ssl/openssl.cnf", ssl, "openssl.cnf", err);
 }
 
-/* ---- /sys
- * ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- /sys ------------------------------------------------------------------------------------------------ */
 
 /* What is worth knowing of a CPU; the copy stands still, so what changes all the time is left out. */
 static const char *const cpu_trees[] = { "topology", "cache" };

@@ -11,8 +11,7 @@
 #include <unistd.h>
 #include "sandbox_impl.h"
 
-/* ---- the configuration
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- the configuration ----------------------------------------------------------------------------------- */
 
 /* An absolute path without "." or ".." parts, not "/" itself. */
 static bool

@@ -19,6 +19,7 @@
 #include "sandbox_impl.h"
 
 #define FILE_AGE_US 50000
+#define LOOK_AGE_US 200
 #define MARK_STEP LF_MB
 #define FREE_WAIT_MS 2000 /* for a sandbox that is freed while it lives */
 #define SAMPLE_PROCESSES_MAX 4096
@@ -47,6 +48,9 @@ struct lf_sandbox
   int64_t sampled;  /* the last look at the processes themselves; LF_NONE until there is one */
   int64_t file;     /* page cache of the group when it was last read, at file_at */
   lf_time_us file_at;
+  lf_cg_usage u;                            /* the last look, and what /tmp held then */
+  int64_t tmp;
+  lf_time_us looked_at;
   int64_t max_memory;                       /* since the start */
   int64_t peak_memory, peak_file, peak_tmp; /* since the invocation began */
   bool peak_exact;                          /* the kernel's mark was started again for this invocation */
@@ -54,8 +58,7 @@ struct lf_sandbox
 
 static void arm (lf_sandbox *s);
 
-/* ---- start
- * ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- start ----------------------------------------------------------------------------------------------- */
 
 static int
 watch (lf_sandbox *s, int fd, lf_error *err)
@@ -101,6 +104,7 @@ lf_sandbox_launch (lf_sb_host *h, const char *id, const lf_sb_plan *plan, lf_err
   s->epoll = s->tmp_fd = s->proc_fd = s->listen_fd = s->memory_fd = -1;
   s->memory_limit = plan->memory_bytes;
   s->max_memory = s->peak_memory = s->sampled = s->oom_seen = s->mark = LF_NONE;
+  s->tmp = LF_NONE;
   if (launch (s, plan, err) == 0)
     {
       arm (s);
@@ -158,8 +162,7 @@ lf_sandbox_frozen (const lf_sandbox *s)
   return s->frozen;
 }
 
-/* ---- measures
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- measures -------------------------------------------------------------------------------------------- */
 
 static int64_t
 tmp_used (const lf_sandbox *s)
@@ -201,10 +204,13 @@ file_bytes (lf_sandbox *s, int64_t raw)
 /* Memory now, by the group or else by the last sample: what is charged, less what /tmp holds (it is disk on Lambda) and less cache
  * of files (the kernel takes it back when it needs room). */
 static int64_t
-look (lf_sandbox *s, lf_cg_usage *u, int64_t *tmp)
+look (lf_sandbox *s)
 {
-  *tmp = tmp_used (s);
-  int64_t now = s->sampled, held = *tmp == LF_NONE ? 0 : *tmp;
+  lf_cg_usage *u = &s->u;
+  int64_t now = s->sampled, held;
+  s->tmp = tmp_used (s);
+  s->looked_at = lf_now_us ();
+  held = s->tmp == LF_NONE ? 0 : s->tmp;
   if (lf_cg_usage_hot (s->cg, u) < 0)
     u->memory_bytes = u->peak_bytes = u->cpu_us = u->throttled_us = LF_NONE;
   if (u->memory_bytes != LF_NONE)
@@ -222,55 +228,63 @@ look (lf_sandbox *s, lf_cg_usage *u, int64_t *tmp)
 /* The kernel's own mark counts /tmp and cache too. What of them was there at the highest moment is not told; taking the most that
  * was seen never says too much, unless files came and went in /tmp unseen, and never more than the limit, which was watched. */
 static int64_t
-kernel_peak (const lf_sandbox *s, const lf_cg_usage *u)
+kernel_peak (const lf_sandbox *s)
 {
-  if (u->peak_bytes == LF_NONE)
+  if (s->u.peak_bytes == LF_NONE)
     return LF_NONE;
-  int64_t p = u->peak_bytes - s->peak_file - s->peak_tmp;
+  int64_t p = s->u.peak_bytes - s->peak_file - s->peak_tmp;
   return p > s->memory_limit && !s->oom ? s->memory_limit : p;
 }
 
 void
 lf_sandbox_usage (lf_sandbox *s, lf_sb_usage *out)
 {
-  lf_cg_usage u;
-  int64_t tmp, now = look (s, &u, &tmp);
-  raise_mark (&s->peak_memory, kernel_peak (s, &u));
+  int64_t now = look (s);
+  raise_mark (&s->peak_memory, kernel_peak (s));
   raise_mark (&s->max_memory, s->peak_memory);
   *out = (lf_sb_usage){ .memory_bytes = now,
                         .max_memory_bytes = s->max_memory,
                         .peak_memory_bytes = s->peak_exact ? s->peak_memory : LF_NONE,
-                        .tmp_bytes = tmp,
-                        .cpu_us = u.cpu_us,
-                        .throttled_us = u.throttled_us };
+                        .tmp_bytes = s->tmp,
+                        .cpu_us = s->u.cpu_us,
+                        .throttled_us = s->u.throttled_us };
 }
 
 void
 lf_sandbox_mark (lf_sandbox *s)
 {
-  lf_cg_usage u;
-  int64_t tmp;
-  look (s, &u, &tmp);
-  raise_mark (&s->max_memory, kernel_peak (s, &u));
+  /* The caller has mostly just asked for the usage: nothing runs between invocations, so that look still holds. */
+  if (!s->looked_at || lf_now_us () - s->looked_at > LOOK_AGE_US)
+    look (s);
+  raise_mark (&s->max_memory, kernel_peak (s));
   if (lf_cg_peak_reset (s->cg) == 0)
     {
+      int64_t held = s->tmp == LF_NONE ? 0 : s->tmp;
       s->peak_exact = true;
-      s->peak_memory = s->peak_file = s->peak_tmp = LF_NONE;
-      look (s, &u, &tmp);
+      s->peak_file = s->file;
+      s->peak_tmp = held;
+      s->peak_memory = s->u.memory_bytes == LF_NONE ? s->sampled : s->u.memory_bytes - held - s->file;
     }
   arm (s);
 }
 
 /* Where the moving mark belongs: the limit, what /tmp holds and, on v1, the page cache (on v2 the mark makes the kernel take cache
- * back). Moving it is expensive on v1, so small steps are let go: the mark is then a little low, which costs a look and nothing
- * else, or a little high. */
+ * back). Small steps are let go: the mark is then a little low, which costs a look and nothing else, or a little high. */
+static bool
+move_mark (lf_sandbox *s)
+{
+  int64_t want = s->memory_limit + (s->tmp == LF_NONE ? 0 : s->tmp) + (s->host->kind == LF_CG_V1 ? s->file : 0);
+  if (s->mark != LF_NONE && want <= s->mark + MARK_STEP && want >= s->mark - MARK_STEP)
+    return false;
+  s->mark = want;
+  return true;
+}
+
 static void
 arm (lf_sandbox *s)
 {
-  int64_t tmp = tmp_used (s), want = s->memory_limit + (tmp == LF_NONE ? 0 : tmp) + (s->host->kind == LF_CG_V1 ? s->file : 0);
-  if (s->mark == LF_NONE || want > s->mark + MARK_STEP || want < s->mark - MARK_STEP)
-    s->mark = want;
-  s->memory_fd = lf_cg_memory_event_fd (s->cg, s->mark);
+  if (move_mark (s))
+    s->memory_fd = lf_cg_memory_event_fd (s->cg, s->mark);
 }
 
 static void
@@ -283,84 +297,96 @@ kill_for_memory (lf_sandbox *s)
 void
 lf_sandbox_on_memory (lf_sandbox *s)
 {
-  lf_cg_usage u;
-  int64_t tmp;
   /* Use may move between arming and looking, so both are repeated until they agree. */
   for (int round = 0; round < 4; round++)
     {
       s->file_at = 0;
-      int64_t now = look (s, &u, &tmp), mark = s->mark;
-      if (now != LF_NONE && now > s->memory_limit && s->running)
-        {
-          kill_for_memory (s);
-          return;
-        }
-      arm (s);
-      if (s->mark == mark)
+      int64_t now = look (s);
+      if (now != LF_NONE && now > s->memory_limit && s->running && !s->oom)
+        kill_for_memory (s);
+      bool moved = move_mark (s);
+      s->memory_fd = lf_cg_memory_event_fd (s->cg, s->mark); /* also takes the event back */
+      if (!moved || s->oom)
         return;
     }
 }
 
-/* Proportional set size, which counts shared pages once over all who share them; resident size where the kernel does not say. */
+/* Memory of one process as the groups count it: pages that are its own. It is cheap, and counts what a forked child shares with its
+ * parent twice. */
 static int64_t
-process_bytes (int proc, const char *pid)
+own_bytes (int proc, const char *pid)
 {
-  char path[64], buf[1024], *p;
-  int64_t kb = LF_NONE;
-  snprintf (path, sizeof path, "%.20s/smaps_rollup", pid);
+  char path[64], buf[256];
+  long long resident, shared;
+  snprintf (path, sizeof path, "%.20s/statm", pid);
   int fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
   ssize_t n = fd < 0 ? -1 : read (fd, buf, sizeof buf - 1);
-  lf_closep (&fd);
-  if (n > 0)
-    {
-      buf[n] = 0;
-      if ((p = strstr (buf, "\nPss:")) != NULL)
-        kb = strtoll (p + 5, NULL, 10);
-    }
-  if (kb != LF_NONE)
-    return kb * 1024;
-  snprintf (path, sizeof path, "%.20s/statm", pid);
-  fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
-  n = fd < 0 ? -1 : read (fd, buf, sizeof buf - 1);
   lf_closep (&fd);
   if (n <= 0)
     return 0;
   buf[n] = 0;
-  long long pages = 0;
-  return sscanf (buf, "%*s %lld", &pages) == 1 ? (int64_t) pages * sysconf (_SC_PAGESIZE) : 0;
+  return sscanf (buf, "%*s %lld %lld", &resident, &shared) == 2 && resident > shared ? (resident - shared) * sysconf (_SC_PAGESIZE) : 0;
+}
+
+/* The same with shared pages divided among those who share them. The kernel walks all of the process for it. */
+static int64_t
+fair_bytes (int proc, const char *pid)
+{
+  char path[64], buf[2048], *p;
+  snprintf (path, sizeof path, "%.20s/smaps_rollup", pid);
+  int fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? -1 : read (fd, buf, sizeof buf - 1);
+  lf_closep (&fd);
+  if (n <= 0)
+    return own_bytes (proc, pid);
+  buf[n] = 0;
+  p = strstr (buf, "\nPss_Anon:");
+  return p ? strtoll (p + 10, NULL, 10) * 1024 : own_bytes (proc, pid);
+}
+
+/* The sandbox's own /proc lists its processes and no others; 1 is the helper. LF_NONE when it cannot be read. */
+static int64_t
+sum_processes (const lf_sandbox *s, int64_t (*bytes) (int proc, const char *pid))
+{
+  int fd = openat (s->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *d = fd < 0 ? NULL : fdopendir (fd);
+  if (!d)
+    {
+      lf_closep (&fd);
+      return LF_NONE;
+    }
+  int64_t sum = 0;
+  int left = SAMPLE_PROCESSES_MAX;
+  struct dirent *e;
+  while (left > 0 && (e = readdir (d)) != NULL)
+    if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && strcmp (e->d_name, "1") != 0)
+      {
+        sum += bytes (s->proc_fd, e->d_name);
+        left--;
+      }
+  closedir (d);
+  return sum;
 }
 
 int
 lf_sandbox_sample (lf_sandbox *s)
 {
-  int fd = s->proc_fd < 0 || !s->running ? -1 : openat (s->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR *d = fd < 0 ? NULL : fdopendir (fd);
-  if (!d)
-    {
-      lf_closep (&fd);
-      return -1;
-    }
-  int64_t sum = 0;
-  int left = SAMPLE_PROCESSES_MAX;
-  struct dirent *e;
-  /* The sandbox's own /proc lists its processes and no others; 1 is the helper. */
-  while (left > 0 && (e = readdir (d)) != NULL)
-    if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && strcmp (e->d_name, "1") != 0)
-      {
-        sum += process_bytes (s->proc_fd, e->d_name);
-        left--;
-      }
-  closedir (d);
+  if (s->proc_fd < 0 || !s->running)
+    return -1;
+  int64_t sum = sum_processes (s, own_bytes);
+  if (sum != LF_NONE && sum > s->memory_limit)
+    sum = sum_processes (s, fair_bytes);
+  if (sum == LF_NONE)
+    return -1;
   s->sampled = sum;
   raise_mark (&s->max_memory, sum);
   raise_mark (&s->peak_memory, sum);
-  if (sum > s->memory_limit)
+  if (sum > s->memory_limit && !s->oom)
     kill_for_memory (s);
   return 0;
 }
 
-/* ---- events
- * ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------------------- */
 
 static void
 take_fds (lf_sandbox *s, struct msghdr *m)
@@ -436,6 +462,8 @@ note_event (lf_sandbox *s, const lf_init_note *n, lf_sb_event *ev)
       return false;
     case LF_INIT_NOTE_READY:
       s->st = ST_READY;
+      if (s->host->enforcement.by[LF_LIM_MEMORY] == LF_ENF_KERNEL)
+        lf_closep (&s->proc_fd); /* only sampling reads it */
       return false;
     case LF_INIT_NOTE_LAUNCHED:
       s->st = ST_RUNNING;
@@ -511,8 +539,7 @@ lf_sandbox_read (lf_sandbox *s, lf_sb_event *ev)
   gone_event (s, ev);
 }
 
-/* ---- commands
- * ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- commands -------------------------------------------------------------------------------------------- */
 
 static int
 command (lf_sandbox *s, uint32_t type)
@@ -527,7 +554,6 @@ lf_sandbox_restart (lf_sandbox *s, lf_error *err)
   s->oom = false;
   if (s->running || command (s, LF_INIT_CMD_START) < 0)
     return LF_FAIL (err, LF_EXIT_IO, "sandbox", "", s->running ? "the runtime is still running" : "the helper is gone");
-  arm (s);
   return 0;
 }
 

@@ -114,7 +114,7 @@ make_link (const char *path, const char *target)
   return errno == ENOENT && make_parents (path) == 0 ? symlink (target, path) : -1;
 }
 
-/* ---- mount(2) ------------------------------------------------------------------------------------------------------------ */
+/* ---- mount(2) -------------------------------------------------------------------------------------------- */
 
 /* Makes one existing mount read-only. Inside a user namespace a remount must repeat the flags the mount came with. */
 static int
@@ -187,7 +187,7 @@ old_bind (const char *from, const char *to, bool device)
   return old_read_only (to, flags) < 0 ? -1 : old_read_only_below (to, flags);
 }
 
-/* ---- the newer calls ------------------------------------------------------------------------------------------------------- */
+/* ---- the newer calls ------------------------------------------------------------------------------------- */
 
 /* A detached mount of a new file system; the options are key, value, ..., NULL. */
 static int
@@ -260,7 +260,7 @@ bind_tree (const char *from, const char *to, bool device)
   return r;
 }
 
-/* ---- the root --------------------------------------------------------------------------------------------------------------- */
+/* ---- the root -------------------------------------------------------------------------------------------- */
 
 static int
 step_do (job *j, const char *op, const char *arg)
