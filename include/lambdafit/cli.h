@@ -60,6 +60,7 @@ int lf_cli_error (const lf_error *err);
 
 int lf_cmd_run (const lf_args *a);
 int lf_cmd_serve (const lf_args *a);
+int lf_cmd_validate (const lf_args *a);
 int lf_cmd_invoke (const lf_args *a);
 int lf_cmd_ps (const lf_args *a);
 int lf_cmd_log (const lf_args *a);

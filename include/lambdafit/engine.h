@@ -31,6 +31,7 @@ typedef struct lf_prepared
   lf_strv notes;       /* choices worth telling: handler taken, interpreter not exact */
   lf_violation near[LF_VIOLATIONS_MAX]; /* package, zip, layers, env */
   size_t near_n;
+  char *alias;         /* another name that callers may use (a template's logical id), or NULL */
 } lf_prepared;
 
 /* Opens the code and layers, finds what is missing in `f` (which is moved into *out), checks every limit Lambda checks at deployment, and
@@ -134,7 +135,7 @@ lf_engine *lf_live_env_engine (const lf_live_env *env);
 const lf_function *lf_live_env_function (const lf_live_env *env);
 const char *lf_live_env_id (const lf_live_env *env);
 
-lf_live_fn *lf_engine_find (lf_engine *e, const char *name);
+lf_live_fn *lf_engine_find (lf_engine *e, const char *name); /* by name, else by alias */
 const lf_function *lf_live_fn_config (const lf_live_fn *fn);
 lf_engine *lf_live_fn_engine (const lf_live_fn *fn);
 const lf_prepared *lf_live_fn_prepared (const lf_live_fn *fn);

@@ -55,6 +55,7 @@ typedef struct lf_template_layer
   int line, column;
   const char *path;            /* NULL when the content is on S3 */
   const char *location;        /* s3://BUCKET/KEY, or NULL */
+  const char *build_method;    /* Metadata's BuildMethod, or NULL */
 } lf_template_layer;
 
 /* How a function is reached: a function URL, an API route, or any other event source. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lambdafit/daemon.h"
+#include "targets.h"
 #include "verdict.h"
 
 static void
@@ -45,13 +46,6 @@ on_each (const lf_outcome *o, const lf_enforcement *enforcement, void *user)
   else
     fprintf (stderr, "lambdafit: %s: %s\n", o->record->error_type, o->record->error_message);
   fflush (stdout);
-}
-
-static void
-say_notes (const lf_prepared *p)
-{
-  for (size_t i = 0; i < p->notes.n; i++)
-    fprintf (stderr, "lambdafit: %s\n", p->notes.v[i]);
 }
 
 static int
@@ -113,30 +107,19 @@ lf_cmd_run (const lf_args *a)
 {
   lf_error err = { 0 };
   lf_verdict v = { 0 };
-  lf_function f;
-  lf_prepared prep = { 0 };
+  lf_targets targets = { 0 };
   lf_buf event LF_CLEANUP (lf_buf_fini);
   lf_buf_init (&event, 0);
   lf_profile *p = lf_args_profile (a, &err);
   int status;
-  lf_function_init (&f);
-  if (!p || lf_args_function (a, &f, &err) < 0 || lf_args_event (a, &event, &err) < 0)
+  if (!p || lf_args_event (a, &event, &err) < 0 || lf_targets_prepare (a, p, true, &targets, &err) < 0)
     status = lf_cli_error (&err);
   else
     {
-      f.single_use = a->cold;
       v.profile = p;
-      if (lf_prepare (&f, a->rest_n ? a->rest[0] : ".", a->interpreter, a->strict_runtime, p, &prep, &err) < 0)
-        status = lf_cli_error (&err);
-      else
-        {
-          if (!a->quiet)
-            say_notes (&prep);
-          status = run (a, &v, &prep, &event, &err);
-        }
+      status = run (a, &v, &targets.fns[0], &event, &err);
     }
-  lf_prepared_fini (&prep);
-  lf_function_fini (&f);
+  lf_targets_fini (&targets);
   lf_profile_free (p);
   return status;
 }

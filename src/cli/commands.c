@@ -7,24 +7,36 @@
 #include "cli.h"
 
 const lf_command lf_commands[] = {
-  { "run", "run [OPTIONS] [TARGET]", "run a function once or more, no daemon needed, and print the verdict",
+  { "run", "run [OPTIONS] [TARGET|LOGICAL_ID]", "run a function once or more, no daemon needed, and print the verdict",
     "Runs the function in TARGET (a directory or a .zip; default: the current directory) in a sandbox with Lambda's limits. The response goes to\n"
     "standard output, one line an invocation; logs, REPORT lines and the verdict go to standard error. The verdict has a row for each limit (used,\n"
     "allowed, percent, how it was enforced), cold and warm durations apart, billed time and cost. Exit status: 0 when every invocation ended well, 1 when\n"
-    "one did not.",
+    "one did not. With a template (-t, or one in the current directory when no TARGET is given) a function is named by its logical id and is what the\n"
+    "template says; options count more.",
     "  lambdafit run .\n"
+    "  lambdafit run -t template.yaml Classify -e event.json\n"
     "  lambdafit run examples/digits --memory 512 --layer numpy-layer -e examples/digits/events/three.json -n 10\n"
     "  echo '{\"n\": 1}' | lambdafit run function.zip -e - --json\n"
     "  lambdafit run . -n 20 -c 4 --cold --network none\n",
-    "@function event count callers cold db json quiet account-concurrency", 0, 1, lf_cmd_run },
-  { "serve", "serve [OPTIONS] [TARGET…]", "the daemon: Invoke API, environments, log",
+    "@function template parameter event count callers cold db json quiet verbose account-concurrency", 0, 1, lf_cmd_run },
+  { "serve", "serve [OPTIONS] [TARGET…|LOGICAL_ID…]", "the daemon: Invoke API, environments, log",
     "Serves every TARGET as a function on an Invoke API at the address of `sam local start-lambda`, so existing --endpoint-url settings work.\n"
-    "Several targets share the options given; per-function settings come from a template. Ends on SIGTERM or Ctrl-C.",
+    "Several targets share the options given; per-function settings come from a template (-t, or one in the current directory when no TARGET is given):\n"
+    "all its functions, or those named. Ends on SIGTERM or Ctrl-C.",
     "  lambdafit serve .\n"
+    "  lambdafit serve -t template.yaml --parameter Stage=dev\n"
     "  lambdafit serve api/ worker/ --memory 512 --timeout 30\n"
     "  lambdafit serve . --port 0 --port-file port &\n"
     "  aws lambda invoke --endpoint-url http://127.0.0.1:3001 --function-name api out.json\n",
-    "@function host port port-file db quiet account-concurrency rate-limit", 0, -1, lf_cmd_serve },
+    "@function template parameter host port port-file db quiet verbose account-concurrency rate-limit", 0, -1, lf_cmd_serve },
+  { "validate", "validate [OPTIONS]", "what a deployment would refuse in a template",
+    "Reads a SAM or CloudFormation template (-t, or the one in the current directory) and lists what a deployment would refuse: settings out of range,\n"
+    "names, sizes of environment and packages, layers, unknown properties, functions and references that lead nowhere; each with its line. What only a\n"
+    "deployment can know is a warning. Exit status: 1 when there is an error.",
+    "  lambdafit validate\n"
+    "  lambdafit validate -t template.yaml --parameter Stage=prod --region eu-west-1\n"
+    "  lambdafit validate -t template.yaml --json\n",
+    "template parameter region profile json quiet verbose", 0, 0, lf_cmd_validate },
   { "invoke", "invoke [OPTIONS] NAME", "invoke a function of the running daemon",
     "Sends the event to the daemon and prints the response. Exit status: 1 when the function failed, 4 when there is no daemon.",
     "  lambdafit invoke classify -e event.json\n"

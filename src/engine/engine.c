@@ -342,10 +342,19 @@ store_function (lf_engine *e, lf_live_fn *fn, lf_error *err)
   return lf_store_commit (e->store, err);
 }
 
+static lf_live_fn *
+find_name (const lf_engine *e, const char *name)
+{
+  for (lf_live_fn *fn = e->fns; fn; fn = fn->next)
+    if (strcmp (fn->prep.f.name, name) == 0)
+      return fn;
+  return NULL;
+}
+
 lf_live_fn *
 lf_engine_add (lf_engine *e, lf_prepared *p, lf_error *err)
 {
-  if (lf_engine_find (e, p->f.name))
+  if (find_name (e, p->f.name))
     {
       (void) LF_FAIL (err, LF_EXIT_USAGE, p->f.name, "give one of them another name with --name", "two functions have this name");
       return NULL;
@@ -380,8 +389,11 @@ lf_engine_add (lf_engine *e, lf_prepared *p, lf_error *err)
 lf_live_fn *
 lf_engine_find (lf_engine *e, const char *name)
 {
-  for (lf_live_fn *fn = e->fns; fn; fn = fn->next)
-    if (strcmp (fn->prep.f.name, name) == 0)
+  lf_live_fn *fn = find_name (e, name);
+  if (fn)
+    return fn;
+  for (fn = e->fns; fn; fn = fn->next)
+    if (lf_streq (fn->prep.alias, name))
       return fn;
   return NULL;
 }

@@ -142,5 +142,6 @@ lf_prepared_fini (lf_prepared *p)
   free (p->opt_dir);
   lf_interpreter_fini (&p->interp);
   lf_strv_fini (&p->notes);
+  free (p->alias);
   memset (p, 0, sizeof *p);
 }

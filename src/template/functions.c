@@ -15,6 +15,7 @@ typedef struct reading
   lf_template_function *out;
   bool sam;
   uint32_t *guess;
+  bool *env_guess;
 } reading;
 
 /* A property's resolved value, while problems are said to be its own. */
@@ -142,7 +143,7 @@ read_variable (reading *x, const tpl_node *k, const tpl_node *raw)
   const tpl_node *v = tpl_resolve (x->t, raw);
   if (!v)
     return;
-  *x->guess |= (uint32_t) v->guess << TPL_SET_ENVIRONMENT;
+  x->env_guess[x->out->f.env.n] = v->guess;
   if (!tpl_text (v))
     tpl_problem (x->t, LF_TPL_ERROR, k, x->r->id, property, "the value of a variable is a text, here it is %s", tpl_kind_name (v));
   else if (lf_strv_addf (&x->out->f.env, "%s=%s", k->u.s, variable_text (v)) != 0)
@@ -172,7 +173,8 @@ read_environment (reading *x)
 {
   const tpl_node *vars = map_of (x, tpl_get (x->props, "Environment"), "Environment");
   vars = map_of (x, tpl_get (vars, "Variables"), "Environment.Variables");
-  for (uint32_t i = 0; vars && i < vars->n; i++)
+  x->env_guess = tpl_alloc (x->t, vars ? vars->n : 0);
+  for (uint32_t i = 0; x->env_guess && vars && i < vars->n; i++)
     read_variable (x, tpl_key (vars, i), tpl_value (vars, i));
 }
 
@@ -341,9 +343,10 @@ read_code (reading *x)
 /* ---- the whole -------------------------------------------------------------------------------------------------------------------- */
 
 static void
-read_function (tpl *t, tpl_resource *r, lf_template_function *out, uint32_t *guess_bits)
+read_function (tpl *t, struct tpl_function *of, lf_template_function *out)
 {
-  reading x = { t, r, r->props, out, tpl_serverless_type (r->type), guess_bits };
+  tpl_resource *r = of->r;
+  reading x = { t, r, r->props, out, tpl_serverless_type (r->type), &of->guess, NULL };
   bool guess;
   *out = (lf_template_function){ .logical_id = r->id, .type = r->type, .line = r->key->line, .column = r->key->column };
   lf_function_init (&out->f);
@@ -352,7 +355,7 @@ read_function (tpl *t, tpl_resource *r, lf_template_function *out, uint32_t *gue
   /* An id may be longer than a name; a deployment would cut it too. */
   out->f.name = out->named ? copy (&x, name) : lf_strndup (name, strlen (name) < 64 ? strlen (name) : 64);
   t->oom = t->oom || !out->f.name;
-  *guess_bits |= (uint32_t) guess << TPL_SET_NAME;
+  of->guess |= (uint32_t) guess << TPL_SET_NAME;
   out->f.region = copy (&x, t->region);
   out->f.account = copy (&x, t->account);
   out->f.runtime = take_string (&x, "Runtime", TPL_SET_RUNTIME);
@@ -360,6 +363,7 @@ read_function (tpl *t, tpl_resource *r, lf_template_function *out, uint32_t *gue
   read_sizes (&x);
   read_architecture (&x);
   read_environment (&x);
+  of->env_guess = x.env_guess;
   read_layers (&x);
   read_logging (&x);
   read_async (&x);
@@ -410,7 +414,7 @@ tpl_functions (tpl *t)
       {
         size_t at = t->out.functions_n++;
         t->function_of[at].r = &t->resources[i];
-        read_function (t, &t->resources[i], &t->out.functions[at], &t->function_of[at].guess);
+        read_function (t, &t->function_of[at], &t->out.functions[at]);
       }
   make_index (t);
 }

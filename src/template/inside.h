@@ -72,7 +72,7 @@ typedef struct tpl_resource
 } tpl_resource;
 
 /* Settings whose value may be only a guess: what is said about such a value would be said about a stand-in. */
-typedef enum { TPL_SET_NAME, TPL_SET_RUNTIME, TPL_SET_HANDLER, TPL_SET_ENVIRONMENT, TPL_SET_LAYERS } tpl_setting;
+typedef enum { TPL_SET_NAME, TPL_SET_RUNTIME, TPL_SET_HANDLER, TPL_SET_LAYERS } tpl_setting;
 
 /* A set of texts (warnings already given). */
 typedef struct tpl_set { const char **slot; size_t cap, n; } tpl_set;
@@ -105,7 +105,7 @@ typedef struct tpl
   int calls;
   bool endless;           /* nothing more is resolved */
   const tpl_node *function_index, *layer_index; /* by name and ARN: the position in the list as a scalar */
-  struct tpl_function { tpl_resource *r; uint32_t guess; } *function_of; /* beside out.functions */
+  struct tpl_function { tpl_resource *r; uint32_t guess; bool *env_guess; /* of each variable */ } *function_of; /* beside out.functions */
 } tpl;
 
 /* ---- arena.c ---- */

@@ -46,6 +46,7 @@ read_layer (tpl *t, tpl_resource *r, lf_template_layer *out)
   bool guess;
   *out = (lf_template_layer){ .logical_id = r->id, .type = r->type, .line = r->key->line, .column = r->key->column };
   out->name = tpl_physical_name (t, r, &guess);
+  out->build_method = tpl_text (tpl_get (tpl_get (r->body, "Metadata"), "BuildMethod"));
   out->arn = tpl_text (tpl_ref (t, r->key, r->id));
   content (t, r, tpl_serverless_type (r->type) ? "ContentUri" : "Content", out);
 }

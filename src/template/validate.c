@@ -18,6 +18,7 @@ typedef struct checking
   const lf_template_function *fn;
   const tpl_node *props, *body, *key;
   uint32_t guess;
+  const bool *env_guess;
 } checking;
 
 static bool
@@ -78,7 +79,7 @@ check_runtime (checking *c)
   if (lf_runtime_parse (f->runtime, &rt, &err) != 0)
     tpl_problem (c->t, LF_TPL_ERROR, at, id, "Runtime", "%s", err.why);
   else if (rt.kind == LF_RT_REFUSED)
-    tpl_problem (c->t, LF_TPL_WARNING, at, id, "Runtime", "lambdafit does not run the managed runtime %s here: %s", rt.id, rt.instead);
+    tpl_deploy (c->t, LF_TPL_WARNING, at, id, "Runtime", "lambdafit does not run the managed runtime %s here: %s", rt.id, rt.instead);
 }
 
 static void
@@ -135,6 +136,28 @@ check_sizes (checking *c)
 
 /* ---- environment, layers, code ---------------------------------------------------------------------------------------------------- */
 
+/* The sum is the platform's to measure. Names that are only guesses may be longer or shorter there: when they alone make it too large, nobody
+ * knows. */
+static void
+check_environment_size (checking *c, lf_function *probe)
+{
+  lf_error err = { 0 }, ignored = { 0 };
+  const char *limit = NULL;
+  if (lf_function_check (probe, c->profile, &limit, &err) == 0 || !limit)
+    return;
+  lf_strv known = { tpl_alloc (c->t, probe->env.n * sizeof *known.v), 0, probe->env.n };
+  for (size_t i = 0; known.v && i < probe->env.n; i++)
+    if (!c->env_guess[i])
+      known.v[known.n++] = probe->env.v[i];
+  if (!known.v)
+    return;
+  probe->env = known;
+  bool sure = lf_function_check (probe, c->profile, &limit, &ignored) != 0 && limit;
+  const tpl_node *at = place (c, "Environment.Variables");
+  tpl_problem_at (c->t, sure ? LF_TPL_ERROR : LF_TPL_WARNING, at->line, at->column, c->fn->logical_id, "Environment.Variables",
+                  lf_limit_get (LF_LIM_ENV)->id, err.why);
+}
+
 static void
 check_environment (checking *c)
 {
@@ -149,17 +172,9 @@ check_environment (checking *c)
       const char *property = tpl_printf (c->t, "Environment.Variables.%.*s", (int) n, f->env.v[i]);
       ask (c, &probe, place (c, property), property);
     }
-  /* The sum is the platform's to measure, but names that are only guesses may be longer or shorter there. */
-  lf_error err = { 0 };
-  const char *limit = NULL;
   probe = c->good;
   probe.env = f->env;
-  if (lf_function_check (&probe, c->profile, &limit, &err) != 0 && limit)
-    {
-      const tpl_node *at = place (c, "Environment.Variables");
-      tpl_problem_at (c->t, guessed (c, TPL_SET_ENVIRONMENT) ? LF_TPL_WARNING : LF_TPL_ERROR, at->line, at->column, c->fn->logical_id, "Environment.Variables",
-                      limit, err.why);
-    }
+  check_environment_size (c, &probe);
 }
 
 static void
@@ -275,6 +290,7 @@ lf_template_validate (lf_template *out, const lf_profile *p, lf_error *err)
       c.body = r->body;
       c.key = r->key;
       c.guess = t->function_of[i].guess;
+      c.env_guess = t->function_of[i].env_guess;
       check_function (&c);
     }
   tpl_check_layers (t);

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Functions made ready for `run` and `serve`. A function of a template is what the template says; options of the command line count more.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "targets.h"
+
+void
+lf_targets_fini (lf_targets *t)
+{
+  for (size_t i = 0; i < t->n; i++)
+    lf_prepared_fini (&t->fns[i]);
+  free (t->fns);
+  lf_template_free (t->template_);
+  memset (t, 0, sizeof *t);
+}
+
+int
+lf_args_template (const lf_args *a, char **path, lf_error *err)
+{
+  if (!a->template_)
+    return lf_template_find (".", path, err);
+  *path = lf_strdup (a->template_);
+  return *path ? 0 : LF_FAIL_NOMEM (err);
+}
+
+void
+lf_args_template_options (const lf_args *a, lf_template_options *out)
+{
+  *out = (lf_template_options){ .parameters = &a->parameters, .region = a->region };
+}
+
+static void
+say_function (const lf_args *a, const lf_prepared *p, const char *from, bool one)
+{
+  const lf_function *f = &p->f;
+  for (size_t k = 0; k < p->notes.n && !(one && a->quiet); k++)
+    fprintf (stderr, "lambdafit: %s%s%s\n", one ? "" : f->name, one ? "" : ": ", p->notes.v[k]);
+  if (one) /* its verdict says the rest */
+    return;
+  for (size_t k = 0; k < p->near_n; k++)
+    fprintf (stderr, "lambdafit: %s: %s\n  fix: %s\n", f->name, p->near[k].message, p->near[k].fix);
+  if (!a->quiet)
+    fprintf (stderr, "lambdafit: %s: %s, handler %s, %lld MB, timeout %lld s, from %s\n", f->name, f->runtime, f->handler, (long long) f->memory_mb,
+             (long long) (f->timeout_ms / 1000), from);
+}
+
+/* ---- folders and zips ------------------------------------------------------------------------------------------------------------- */
+
+static int
+from_paths (const lf_args *a, const lf_profile *p, bool one, lf_targets *out, lf_error *err)
+{
+  size_t n = a->rest_n ? (size_t) a->rest_n : 1;
+  if (a->parameters.n)
+    return LF_FAIL (err, LF_EXIT_USAGE, "--parameter", "give the template with -t", "there is no template to give a parameter to");
+  if (a->name && n > 1)
+    return LF_FAIL (err, LF_EXIT_USAGE, "--name", "leave it out: each function is named after its target", "one name cannot be given to %zu functions", n);
+  if (!(out->fns = calloc (n, sizeof *out->fns)))
+    return LF_FAIL_NOMEM (err);
+  for (size_t i = 0; i < n; i++)
+    {
+      const char *target = a->rest_n ? a->rest[i] : ".";
+      lf_function f;
+      if (lf_args_function (a, &f, err) < 0)
+        {
+          lf_function_fini (&f);
+          return -1;
+        }
+      f.single_use = one && a->cold;
+      int rc = lf_prepare (&f, target, a->interpreter, a->strict_runtime, p, &out->fns[i], err);
+      lf_function_fini (&f);
+      if (rc < 0)
+        return -1;
+      out->n++;
+      say_function (a, &out->fns[i], target, one);
+    }
+  return 0;
+}
+
+/* ---- functions of a template ------------------------------------------------------------------------------------------------------- */
+
+static void
+take_text (char **to, char **from)
+{
+  if (!*from)
+    return;
+  free (*to);
+  *to = *from;
+  *from = NULL;
+}
+
+static void
+take_number (int64_t *to, int64_t from)
+{
+  if (from != LF_NONE)
+    *to = from;
+}
+
+/* What the command line says counts more than the template. */
+static int
+override (const lf_args *a, lf_function *f, lf_error *err)
+{
+  lf_function o;
+  int rc = lf_args_function (a, &o, err);
+  if (rc == 0)
+    {
+      take_text (&f->name, &o.name);
+      take_text (&f->runtime, &o.runtime);
+      take_text (&f->handler, &o.handler);
+      take_text (&f->region, &o.region);
+      take_number (&f->memory_mb, o.memory_mb);
+      take_number (&f->timeout_ms, o.timeout_ms);
+      take_number (&f->tmp_mb, o.tmp_mb);
+      take_number (&f->keepalive_ms, o.keepalive_ms);
+      take_number (&f->reserved, o.reserved);
+      f->network = o.network;
+      if (a->arch)
+        f->arch = o.arch;
+      if (a->log_format)
+        f->log_format = o.log_format;
+      for (size_t i = 0; i < o.env.n && rc == 0; i++)
+        {
+          char *eq = strchr (o.env.v[i], '=');
+          *eq = 0;
+          if (lf_strv_setenv (&f->env, o.env.v[i], eq + 1) < 0)
+            rc = LF_FAIL_NOMEM (err);
+        }
+      if (o.layers.n)
+        {
+          lf_strv_fini (&f->layers);
+          f->layers = o.layers;
+          o.layers = (lf_strv){ 0 };
+        }
+    }
+  lf_function_fini (&o);
+  return rc;
+}
+
+static bool
+is_remote (const char *layer)
+{
+  struct stat st;
+  return lf_starts (layer, "s3://") || (lf_starts (layer, "arn:") && stat (layer, &st) != 0) || (!strchr (layer, '/') && stat (layer, &st) != 0);
+}
+
+/* Layers that are on AWS cannot be had here: the function runs without them, and that is said. */
+static int
+local_layers (lf_function *f, const char *id, lf_error *err)
+{
+  lf_strv keep = { 0 };
+  for (size_t i = 0; i < f->layers.n; i++)
+    if (is_remote (f->layers.v[i]))
+      fprintf (stderr, "lambdafit: warning: %s: the layer %s is not on this machine, the function runs without it\n  fix: give all its layers as folders or zips with --layer\n",
+               id, f->layers.v[i]);
+    else if (lf_strv_add (&keep, f->layers.v[i]) < 0)
+      {
+        lf_strv_fini (&keep);
+        return LF_FAIL_NOMEM (err);
+      }
+  lf_strv_fini (&f->layers);
+  f->layers = keep;
+  return 0;
+}
+
+/* Inline code becomes a folder in the cache, named by what is in it. */
+static int
+write_inline (const lf_template_function *fn, char **dir, lf_error *err)
+{
+  char hex[65];
+  char *cache LF_CLEANUP (lf_freep) = lf_cache_dir (), *file LF_CLEANUP (lf_freep) = NULL;
+  lf_sha256 *s = lf_sha256_new ();
+  if (!cache || !s)
+    {
+      lf_sha256_free (s);
+      return LF_FAIL_NOMEM (err);
+    }
+  lf_sha256_update (s, fn->inline_file, strlen (fn->inline_file));
+  lf_sha256_update (s, fn->inline_code, strlen (fn->inline_code));
+  lf_sha256_hex (s, hex);
+  lf_sha256_free (s);
+  *dir = lf_asprintf ("%s/inline/%.32s", cache, hex);
+  file = *dir ? lf_asprintf ("%s/%s", *dir, fn->inline_file) : NULL;
+  struct stat st;
+  if (!file)
+    return LF_FAIL_NOMEM (err);
+  if (stat (file, &st) == 0)
+    return 0;
+  return lf_mkdir_p (*dir, 0755, err) < 0 || lf_write_file_atomic (file, fn->inline_code, strlen (fn->inline_code), err) < 0 ? -1 : 0;
+}
+
+static int
+place_error (const lf_template *t, const lf_template_function *fn, const char *fix, lf_error *err, const char *why, const char *what)
+{
+  char where[200];
+  snprintf (where, sizeof where, "%.160s:%d:%d", t->path, fn->code_line, fn->code_column);
+  return LF_FAIL (err, LF_EXIT_USAGE, where, fix, "%s: %s%s", fn->logical_id, why, what);
+}
+
+/* The code's folder or zip. -1 and *skip: the template is right, but this cannot be run here. */
+static int
+find_code (const lf_template *t, const lf_template_function *fn, char **target, bool *skip, lf_error *err)
+{
+  struct stat st;
+  *skip = true;
+  switch (fn->code)
+    {
+    case LF_TPL_CODE_S3:
+      return place_error (t, fn, "download it and say its path in the template, or run the folder or zip itself: lambdafit run PATH", err, "its code is on S3 at ", fn->location);
+    case LF_TPL_CODE_IMAGE:
+      return place_error (t, fn, "run the handler's folder with the runtime of the image: lambdafit run PATH --runtime ID", err,
+                          "its code is a container image, which lambdafit does not run", "");
+    case LF_TPL_CODE_INLINE:
+      *skip = false;
+      return write_inline (fn, target, err);
+    case LF_TPL_CODE_PATH:
+      break;
+    }
+  *skip = false;
+  if (!(*target = lf_template_join (t, fn->path)))
+    return LF_FAIL_NOMEM (err);
+  if (stat (*target, &st) != 0)
+    return place_error (t, fn, fn->build_method ? "build it first: sam build" : "correct the path; it is relative to the template's folder", err, "there is no code at ", *target);
+  return 0;
+}
+
+static int
+prepare_function (const lf_args *a, const lf_profile *p, const lf_template *t, const lf_template_function *fn, bool one, lf_prepared *out, bool *skip,
+                  lf_error *err)
+{
+  char *target LF_CLEANUP (lf_freep) = NULL;
+  lf_function f;
+  lf_runtime_info rt;
+  lf_error ignored = { 0 };
+  *skip = false;
+  lf_function_init (&f);
+  if (lf_template_function_usable (t, fn, err) < 0 || find_code (t, fn, &target, skip, err) < 0)
+    return -1;
+  int rc = lf_function_copy (&f, &fn->f, err);
+  if (rc == 0)
+    rc = override (a, &f, err);
+  if (rc == 0)
+    rc = local_layers (&f, fn->logical_id, err);
+  if (rc == 0)
+    {
+      f.single_use = one && a->cold;
+      *skip = f.runtime && lf_runtime_parse (f.runtime, &rt, &ignored) == 0 && rt.kind == LF_RT_REFUSED;
+      rc = lf_prepare (&f, target, a->interpreter, a->strict_runtime, p, out, err);
+    }
+  if (rc == 0 && fn->named && !(out->alias = lf_strdup (fn->logical_id)))
+    rc = LF_FAIL_NOMEM (err);
+  lf_function_fini (&f);
+  if (rc == 0)
+    say_function (a, out, target, one);
+  return rc;
+}
+
+/* ---- choosing ---------------------------------------------------------------------------------------------------------------------- */
+
+static void
+list_names (const lf_template *t, char *out, size_t size)
+{
+  size_t n = (size_t) snprintf (out, size, t->functions_n ? "the template has: " : "the template has no function");
+  for (size_t i = 0; i < t->functions_n && n + 80 < size; i++)
+    n += (size_t) snprintf (out + n, size - n, "%s%.60s", i ? ", " : "", t->functions[i].logical_id);
+}
+
+static const lf_template_function *
+choose_one (const lf_args *a, const lf_template *t, lf_error *err)
+{
+  char names[480];
+  list_names (t, names, sizeof names);
+  if (!a->rest_n && t->functions_n == 1)
+    return &t->functions[0];
+  if (!a->rest_n)
+    {
+      (void) LF_FAIL (err, LF_EXIT_USAGE, t->path, names, t->functions_n ? "which of its %zu functions is to run? Give its logical id" : "nothing to run: %zu functions",
+                      t->functions_n);
+      return NULL;
+    }
+  const lf_template_function *fn = lf_template_function_find (t, a->rest[0]);
+  if (!fn)
+    (void) LF_FAIL (err, LF_EXIT_USAGE, a->rest[0], names, "%s has no function of this logical id or name", t->path);
+  return fn;
+}
+
+/* What the template says besides its functions; of functions only what is about `id` (NULL: all). */
+static void
+say_template (const lf_args *a, const lf_template *t, const char *id)
+{
+  size_t deploy = 0;
+  for (size_t i = 0; i < t->problems_n; i++)
+    {
+      const lf_template_problem *p = &t->problems[i];
+      if (p->deploy_only)
+        deploy += p->severity == LF_TPL_ERROR;
+      else if (p->severity == LF_TPL_WARNING && !a->quiet && (!id || !p->logical_id || strcmp (p->logical_id, id) == 0))
+        fprintf (stderr, "lambdafit: warning: %s:%d:%d: %s%s%s\n", t->path, p->line, p->column, p->logical_id ? p->logical_id : "", p->logical_id ? ": " : "", p->message);
+    }
+  if (deploy && !a->quiet)
+    fprintf (stderr, "lambdafit: warning: a deployment of %s would be refused: lambdafit validate -t %s says why\n", t->path, t->path);
+  for (size_t i = 0; i < t->layers_n && !a->quiet; i++)
+    if (t->layers[i].build_method && !strstr (t->path, ".aws-sam/"))
+      fprintf (stderr, "lambdafit: warning: %s:%d:%d: %s: this layer is made by `sam build` (BuildMethod %s); its source is taken as it is\n", t->path, t->layers[i].line,
+               t->layers[i].column, t->layers[i].logical_id, t->layers[i].build_method);
+  if (!a->verbose)
+    return;
+  for (size_t i = 0; i < t->others_n; i++)
+    fprintf (stderr, "lambdafit: %s:%d: %s (%s) %s\n", t->path, t->others[i].line, t->others[i].logical_id, t->others[i].type,
+             t->others[i].left_out ? "is left out by its condition" : "is no function");
+}
+
+static void
+say_events (const lf_args *a, const lf_template *t, const char *id)
+{
+  for (size_t i = 0; i < t->events_n && !a->quiet; i++)
+    {
+      const lf_template_event *e = &t->events[i];
+      if (strcmp (e->function, id) != 0)
+        continue;
+      if (e->path)
+        fprintf (stderr, "lambdafit: %s: event %s: %s %s %s\n", id, e->name, e->type, e->method, e->path);
+      else
+        fprintf (stderr, "lambdafit: %s: event %s: %s\n", id, e->name, e->type);
+    }
+}
+
+/* All functions of the template, or those that are named. What the template has right but lambdafit cannot run is passed over, as long as
+ * something is left and it was not asked for by name. */
+static int
+from_template_all (const lf_args *a, const lf_profile *p, lf_targets *out, lf_error *err)
+{
+  const lf_template *t = out->template_;
+  size_t n = a->rest_n ? (size_t) a->rest_n : t->functions_n;
+  bool passed = false;
+  char names[480];
+  list_names (t, names, sizeof names);
+  if (a->name && n > 1)
+    return LF_FAIL (err, LF_EXIT_USAGE, "--name", "leave it out: functions have their names from the template", "one name cannot be given to %zu functions", n);
+  if (n == 0)
+    return LF_FAIL (err, LF_EXIT_USAGE, t->path, "give the folder of a function instead: lambdafit serve PATH", "the template has no function");
+  if (!(out->fns = calloc (n, sizeof *out->fns)))
+    return LF_FAIL_NOMEM (err);
+  for (size_t i = 0; i < n; i++)
+    {
+      bool skip;
+      const lf_template_function *fn = a->rest_n ? lf_template_function_find (t, a->rest[i]) : &t->functions[i];
+      if (!fn)
+        return LF_FAIL (err, LF_EXIT_USAGE, a->rest[i], names, "%s has no function of this logical id or name", t->path);
+      if (prepare_function (a, p, t, fn, false, &out->fns[out->n], &skip, err) == 0)
+        {
+          out->n++;
+          say_events (a, t, fn->logical_id);
+          continue;
+        }
+      if (!skip || a->rest_n)
+        return -1;
+      passed = true;
+      fprintf (stderr, "lambdafit: warning: %s is passed over: %s: %s\n", fn->logical_id, err->what, err->why);
+    }
+  if (out->n == 0 && passed)
+    return -1; /* the last one's error says why nothing is left */
+  *err = (lf_error){ 0 };
+  return 0;
+}
+
+static int
+from_template (const lf_args *a, const lf_profile *p, bool one, lf_targets *out, lf_error *err)
+{
+  lf_template *t = out->template_;
+  bool skip;
+  if (lf_template_validate (t, p, err) < 0)
+    return -1;
+  const lf_template_function *fn = one ? choose_one (a, t, err) : NULL;
+  if (one && !fn)
+    return -1;
+  say_template (a, t, fn ? fn->logical_id : NULL);
+  if (!one)
+    return from_template_all (a, p, out, err);
+  if (!(out->fns = calloc (1, sizeof *out->fns)))
+    return LF_FAIL_NOMEM (err);
+  if (prepare_function (a, p, t, fn, true, &out->fns[0], &skip, err) < 0)
+    return -1;
+  out->n = 1;
+  return 0;
+}
+
+static bool
+any_is_path (const lf_args *a)
+{
+  struct stat st;
+  for (int i = 0; i < a->rest_n; i++)
+    if (stat (a->rest[i], &st) == 0 || strchr (a->rest[i], '/') || lf_ends (a->rest[i], ".zip"))
+      return true;
+  return false;
+}
+
+int
+lf_targets_prepare (const lf_args *a, const lf_profile *p, bool one, lf_targets *out, lf_error *err)
+{
+  char *path LF_CLEANUP (lf_freep) = NULL;
+  lf_template_options o;
+  memset (out, 0, sizeof *out);
+  lf_args_template_options (a, &o);
+  int rc = 0;
+  /* A path is a path, whatever lies beside it; a word that is none may be a function of the folder's template. */
+  if (a->template_ || !any_is_path (a))
+    rc = lf_args_template (a, &path, err);
+  if (rc == 0 && path && !(out->template_ = lf_template_load (path, &o, err)))
+    rc = -1;
+  /* A template that was not asked for and has no function leaves the folder itself. */
+  if (rc == 0 && path && !a->template_ && !a->rest_n && out->template_->functions_n == 0)
+    {
+      lf_template_free (out->template_);
+      out->template_ = NULL;
+    }
+  if (rc == 0)
+    rc = out->template_ ? from_template (a, p, one, out, err) : from_paths (a, p, one, out, err);
+  if (rc < 0)
+    lf_targets_fini (out);
+  return rc;
+}
