@@ -212,8 +212,8 @@ int lf_rm_rf (const char *path, lf_error *err);
 void lf_closep (int *fd);                                       /* for LF_CLEANUP; ignores -1, leaves -1 */
 /* Where our own installed data is: $LAMBDAFIT_DATADIR, else beside the running binary (build tree or relocated prefix), else the
  * configured pkgdatadir. The string lives for the process. NULL name gives the folder; "profiles/x.json" a file in it. */
-char *lf_data_path (const char *name);
-char *lf_libexec_path (const char *name);                       /* the same for helpers: lambdafit-init */
+const char *lf_data_path (const char *name);
+const char *lf_libexec_path (const char *name);                    /* the same for helpers: lambdafit-init */
 char *lf_state_dir (void);                                      /* $XDG_STATE_HOME/lambdafit (made if missing, 0700); caller frees */
 char *lf_cache_dir (void);
 char *lf_runtime_dir (void);                                    /* $XDG_RUNTIME_DIR/lambdafit or a private folder in /tmp */

@@ -107,7 +107,7 @@ source_top (const char *dir)
   return NULL;
 }
 
-char *
+const char *
 lf_data_path (const char *name)
 {
   const char *env = getenv ("LAMBDAFIT_DATADIR");
@@ -126,7 +126,7 @@ lf_data_path (const char *name)
   return keep (join (LF_PKGDATADIR, name));
 }
 
-char *
+const char *
 lf_libexec_path (const char *name)
 {
   const char *env = getenv ("LAMBDAFIT_LIBEXECDIR");

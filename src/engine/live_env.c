@@ -75,7 +75,7 @@ launch (lf_live_env *env, lf_error *err)
   lf_prepared *p = &env->fn->prep;
   lf_sb_plan_input in = { .f = &p->f, .p = e->profile, .interp = p->has_interp ? &p->interp : NULL, .task_dir = p->package.dir, .opt_dir = p->opt_dir,
                           .log_stream = env->log_stream, .pass_credentials = e->pass_credentials, .host_env = e->environ_ };
-  char *runtimes LF_CLEANUP (lf_freep) = NULL;
+  const char *runtimes = NULL;
   if (p->f.rt.kind == LF_RT_PYTHON || p->f.rt.kind == LF_RT_NODEJS)
     {
       runtimes = lf_data_path (p->f.rt.kind == LF_RT_PYTHON ? "runtimes/python" : "runtimes/nodejs");

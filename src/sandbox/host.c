@@ -244,7 +244,7 @@ find_enforcement (lf_sb_host *h)
 static int
 open_parts (lf_sb_host *h, const lf_sb_host_options *o, lf_error *err)
 {
-  char *found LF_CLEANUP (lf_freep) = o->init_path ? lf_strdup (o->init_path) : lf_libexec_path ("lambdafit-init");
+  const char *found = o->init_path ? o->init_path : lf_libexec_path ("lambdafit-init");
   if (!found)
     return LF_FAIL_NOMEM (err);
   h->init_fd = open (found, O_RDONLY | O_CLOEXEC);

@@ -862,7 +862,7 @@ set_scene (void **state)
   char *link LF_CLEANUP (lf_freep) = lf_asprintf ("%s/opt/link", root_dir);
   assert_int_equal (symlink ("layer/file", link), 0);
   copy_at ("/proc/self/exe", "task/program");
-  char *init LF_CLEANUP (lf_freep) = lf_libexec_path ("lambdafit-init");
+  const char *init = lf_libexec_path ("lambdafit-init");
   copy_at (init, "lambdafit-init");
   lf_buf_init (&log_text, LF_MB);
   host = new_host ();
@@ -908,7 +908,7 @@ test_refused (void **state)
 {
   (void) state;
   lf_error err;
-  char *helper LF_CLEANUP (lf_freep) = lf_libexec_path ("lambdafit-init");
+  const char *helper = lf_libexec_path ("lambdafit-init");
   char dir[] = "/tmp/lambdafit-test.XXXXXX";
   assert_non_null (mkdtemp (dir));
   lf_sb_host_options o = { .state_dir = dir, .init_path = helper };
