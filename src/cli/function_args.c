@@ -135,6 +135,7 @@ lf_args_event (const lf_args *a, lf_buf *out, lf_error *err)
 {
   const char *e = a->event ? a->event : "{}";
   struct stat st;
+  lf_json_problem p;
   const char *what = strcmp (e, "-") == 0 ? "standard input" : "the event";
   if (strcmp (e, "-") == 0 || stat (e, &st) == 0)
     {
@@ -142,12 +143,7 @@ lf_args_event (const lf_args *a, lf_buf *out, lf_error *err)
       if (lf_read_file (e, EVENT_MAX, out, err) < 0)
         return -1;
     }
-  else if (strchr ("{[\"-0123456789tfn \n\t", e[0]) && strchr (e, '/') == NULL)
-    {
-      if (lf_buf_adds (out, e) < 0)
-        return LF_FAIL_NOMEM (err);
-    }
-  else if (e[0] == '{' || e[0] == '[' || e[0] == '"')
+  else if (e[0] && (strchr ("{[\"", e[0]) || lf_json_validate (e, strlen (e), &p) == 0))
     {
       if (lf_buf_adds (out, e) < 0)
         return LF_FAIL_NOMEM (err);
@@ -156,7 +152,6 @@ lf_args_event (const lf_args *a, lf_buf *out, lf_error *err)
     return LF_FAIL (err, LF_EXIT_USAGE, e, "give a file, - for standard input, or JSON: -e '{\"key\": 1}'", "no such file, and it is not JSON");
   if (out->len == 0)
     return lf_buf_adds (out, "{}") < 0 ? LF_FAIL_NOMEM (err) : 0;
-  lf_json_problem p;
   if (lf_json_validate (out->data, out->len, &p) < 0)
     return LF_FAIL (err, LF_EXIT_USAGE, what, "an event is one JSON value", "not JSON, line %d column %d: %s", p.line, p.column, p.reason);
   return 0;

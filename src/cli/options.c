@@ -202,8 +202,6 @@ lf_args_parse (const lf_command *c, int argc, char **argv, lf_args *out, bool *h
   snprintf (fix, sizeof fix, "lambdafit %s --help lists its options", c->name);
   for (;;)
     {
-      /* Where the option stands, to name it: a bad short one is in optopt, a bad long one only in argv. */
-      int at = optind;
       int k = getopt_long (argc, argv, t.shorts, t.longs, NULL);
       if (k == -1)
         break;
@@ -214,7 +212,9 @@ lf_args_parse (const lf_command *c, int argc, char **argv, lf_args *out, bool *h
         }
       if (k == '?')
         {
-          const char *what = argv[at < argc ? at : argc - 1];
+          /* To name it: a bad short one is in optopt, a long one has just been passed in argv. */
+          char letter[3] = { '-', (char) optopt, 0 };
+          const char *what = optopt > 0 && optopt < 1000 ? letter : argv[optind - 1];
           bool needs = false;
           for (size_t i = 0; i < t.n; i++)
             needs |= t.opts[i]->arg && (optopt == 1000 + (int) i || (t.opts[i]->letter && optopt == t.opts[i]->letter));

@@ -305,13 +305,14 @@ def test_kill_9_loses_nothing(serve, target):
     """Every answered request id is in the file, and the next daemon starts on what the dead one left."""
     for _ in range(3):
         d = serve(target, args=["--memory", "1769"])
+        before = len(d.rows())
         load = subprocess.Popen(["bash", "-c", f"while curl -sf -D - -o /dev/null -d '{{}}' {d.endpoint}/2015-03-31/functions/hello/invocations; do :; done"],
                                 stdout=subprocess.PIPE, text=True)
-        wait_for(lambda: len(d.rows()) > 20, "invocations are under way")
+        wait_for(lambda: len(d.rows()) > before + 20, "invocations are under way")
         d.process.kill()
         d.process.wait()
         out = load.communicate(timeout=30)[0]
         answered = re.findall(r"x-amzn-RequestId: (\S+)", out, re.I)
-        assert len(answered) > 20
+        assert len(answered) >= 20
         known = {r["request_id"] for r in d.rows("SELECT request_id FROM invocations")}
         assert set(answered) <= known
