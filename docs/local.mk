@@ -2,3 +2,4 @@
 EXTRA_DIST += docs/log.md docs/profiles.md
 EXTRA_DIST += docs/life-cycle.md
 EXTRA_DIST += docs/performance.md
+EXTRA_DIST += docs/architecture.md
