@@ -186,6 +186,9 @@ refused (const tpl_param *p, const char *value, char *why, size_t size)
 static bool
 refused_any (const tpl_param *p, const char *value, char *bad, size_t bad_size, char *why, size_t size)
 {
+  const tpl_node *allowed = tpl_get (p->decl, "AllowedValues");
+  if (is_list_type (type_of (p)) && tpl_is (allowed, TPL_SEQ) && in_list (allowed, value))
+    return false; /* a list may be allowed as a whole */
   if (!is_list_type (type_of (p)))
     {
       snprintf (bad, bad_size, "%s", value);

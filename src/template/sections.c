@@ -29,7 +29,7 @@ tpl_serverless_type (const char *type)
 static void
 read_transform (tpl *t, const tpl_node *n)
 {
-  const char *s = tpl_text (n);
+  const char *s = tpl_is_null (n) ? NULL : tpl_text (n);
   if (s && strcmp (s, SAM) == 0)
     t->out.serverless = true;
   else if (s && strcmp (s, "AWS::LanguageExtensions") == 0)

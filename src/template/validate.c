@@ -92,11 +92,10 @@ check_handler (checking *c)
   if (guessed (c, TPL_SET_HANDLER))
     return;
   bool known = f->runtime && lf_runtime_parse (f->runtime, &rt, &err) == 0;
-  if (!f->handler && known && rt.kind == LF_RT_PROVIDED && strcmp (c->fn->type, "AWS::Serverless::Function") != 0)
-    tpl_deploy (c->t, LF_TPL_ERROR, c->key, c->fn->logical_id, "Handler",
-                "Runtime and Handler are mandatory parameters for functions created with deployment packages.");
   if (!f->handler && known && rt.kind == LF_RT_PROVIDED)
     return;
+  char managed[] = "python3.12"; /* any that needs a handler */
+  probe.runtime = managed;
   probe.handler = f->handler;
   ask (c, &probe, place (c, "Handler"), "Handler");
 }

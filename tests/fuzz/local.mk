@@ -11,6 +11,12 @@ tests_fuzz_fuzz_http_LDADD = $(HTTP_LIBS) $(FUZZ_LIBS)
 FUZZ_ROOMS_http = src/http
 FUZZ_LINK_http = $(LLHTTP_CFLAGS) $(LLHTTP_LIBS) $(UV_LIBS)
 
+FUZZ_TESTS += tests/fuzz/fuzz_template
+tests_fuzz_fuzz_template_SOURCES = tests/fuzz/fuzz_template.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_template_LDADD = src/template/liblf_template.a src/model/liblf_model.a src/profile/liblf_profile.a $(FUZZ_LIBS) $(FYAML_LIBS) -lm
+FUZZ_ROOMS_template = src/template
+FUZZ_LINK_template = src/model/liblf_model.a src/profile/liblf_profile.a $(FYAML_LIBS) -lm
+
 check_PROGRAMS += $(FUZZ_TESTS)
 TESTS += $(FUZZ_TESTS)
 EXTRA_DIST += tests/fuzz/corpus

@@ -8,5 +8,8 @@ tests_unit_test_template_LDADD = $(TEMPLATE_TEST_LIBS)
 UNIT_TESTS += tests/unit/test_template_bad
 tests_unit_test_template_bad_SOURCES = tests/unit/test_template_bad.c tests/unit/template_help.h
 tests_unit_test_template_bad_LDADD = $(TEMPLATE_TEST_LIBS)
+UNIT_TESTS += tests/unit/test_template_validate
+tests_unit_test_template_validate_SOURCES = tests/unit/test_template_validate.c tests/unit/template_help.h
+tests_unit_test_template_validate_LDADD = $(TEMPLATE_TEST_LIBS)
 endif
 EXTRA_DIST += tests/templates/full.yaml tests/templates/intrinsics.yaml tests/templates/cloudformation.json
