@@ -391,7 +391,7 @@ make_index (tpl *t)
       {
         const lf_template_function *f = &t->out.functions[i];
         const tpl_node *v = tpl_scalar_str (t, NULL, tpl_printf (t, "%zu", i), false);
-        if (!ids || f->named)
+        if (!ids || !lf_streq (f->logical_id, f->f.name))
           index_name (t, m, ids ? f->logical_id : f->f.name, v);
       }
   if (m)
