@@ -39,6 +39,9 @@ typedef struct lf_args
   const char *as;
   int64_t max_mb;
   bool s3, no_pyc;
+  /* asynchronous events of a function */
+  const char *on_success, *on_failure;
+  int64_t async_retries, async_max_age;
   /* what is left */
   char **rest;
   int rest_n;

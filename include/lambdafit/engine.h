@@ -70,7 +70,7 @@ typedef struct lf_call_options
   lf_str trace_id;                 /* caller's X-Amzn-Trace-Id, or empty */
   const char *qualifier;           /* NULL: none */
   const char *request_id;          /* NULL: a new one (retries of asynchronous events keep theirs) */
-  int attempt;                     /* of an asynchronous event, from 1; 0: synchronous. The row of a later attempt is "REQUEST_ID/2", "/3" */
+  int attempt;                     /* of an asynchronous event, from 1; 0: synchronous. The row of a later try is "REQUEST_ID/2", "/3" */
   bool want_tail;                  /* answer only when the invocation has wholly ended, so that the log is complete */
   bool sync;
   lf_call_done done;
@@ -90,6 +90,15 @@ int lf_engine_event_accept (lf_engine *e, lf_live_fn *fn, lf_buf *payload, lf_ac
 
 /* After every function was added: goes on with the events that an earlier daemon accepted and did not finish. */
 int lf_engine_resume_events (lf_engine *e, lf_error *err);
+
+/* ---- settings that may change while a function is served ------------------------------------------------------------------------ */
+
+int lf_engine_set_reserved (lf_live_fn *fn, int64_t reserved, lf_error *err); /* LF_NONE: none any more */
+/* How asynchronous events of a function are handled; texts may be NULL. They are checked, and copied. */
+typedef struct lf_async_settings { int retries; int64_t max_age_s; const char *on_success, *on_failure; } lf_async_settings;
+int lf_engine_set_async (lf_live_fn *fn, const lf_async_settings *s, lf_error *err);
+/* After every function was added: is each destination served? */
+int lf_engine_check_destinations (lf_engine *e, lf_error *err);
 
 /* ---- the runtime's side ------------------------------------------------------------------------------------------------------------ */
 

@@ -47,6 +47,7 @@ typedef struct lf_function
   bool single_use;                /* `run --cold`: an environment serves one invocation */
   int async_retries;              /* -1: the profile's */
   int64_t async_max_age_s;        /* LF_NONE: the profile's */
+  char *on_success, *on_failure;  /* destinations of asynchronous events: a function's name or ARN, or a file; NULL: none */
   /* measured when prepared */
   int64_t package_bytes, zip_bytes, env_bytes; /* zip_bytes LF_NONE for a directory */
   char code_sha256[45];
@@ -379,6 +380,24 @@ int lf_async_result (lf_async *a, lf_async_event *ev, lf_status status, lf_time_
 int lf_async_tick (lf_async *a, lf_time_us now, lf_async_fxs *fx);
 lf_time_us lf_async_next (const lf_async *a);
 size_t lf_async_waiting (const lf_async *a);
+/* What a destination gets of an event that has ended: one JSON object, without a newline. */
+typedef struct lf_async_record
+{
+  const char *request_id;
+  const lf_function *fn;
+  lf_async_end end;
+  int attempts;
+  const char *payload;        /* the event, JSON */
+  size_t payload_len;
+  bool has_response;          /* of the last attempt; false when there was none */
+  bool function_error;
+  const char *response;       /* JSON; what is not is written as a string */
+  size_t response_len;
+} lf_async_record;
+int lf_async_record_json (lf_buf *b, const lf_async_record *r, int64_t wall_us);
+/* Is it a function that `dest` names, and which? *name is the caller's. A file has a slash or a dot in it. 0 file, 1 function, -1 neither:
+ * another service's ARN, or another region's. */
+int lf_destination_parse (const char *dest, const lf_function *of, char **name, lf_error *err);
 /* Forgets an event (its function is deleted, the daemon ends) without an effect. A result that still comes for it is ignored. */
 void lf_async_drop (lf_async *a, lf_async_event *ev);
 

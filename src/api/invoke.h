@@ -16,6 +16,10 @@ void lf_invoke_async_route (lf_http_req *r, lf_live_fn *fn); /* InvokeAsync */
 void lf_invoke_gone (lf_http_req *r);
 lf_engine *lf_api_engine (const lf_api_invoke *a);
 
+/* Control operations; the method was checked. */
+void lf_settings_concurrency (lf_http_req *r, lf_live_fn *fn); /* PUT, GET, DELETE */
+void lf_settings_events (lf_http_req *r, lf_live_fn *fn);      /* PUT, POST, GET, DELETE */
+
 /* Our own: what `lambdafit ps` shows. */
 void lf_control_environments (lf_api_invoke *a, lf_http_req *r);
 void lf_control_info (lf_api_invoke *a, lf_http_req *r);

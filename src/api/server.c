@@ -84,7 +84,7 @@ query_get (lf_str query, const char *key)
 /* ---- functions by name ------------------------------------------------------------------------------------------------------------- */
 
 static void
-not_found (lf_http_req *r, lf_api_invoke *a, const char *region, const char *name, const char *qualifier)
+not_found (lf_http_req *r, lf_api_invoke *a, const char *region, const char *name, const char *qualifier, bool control)
 {
   lf_function f;
   lf_function_init (&f);
@@ -94,15 +94,16 @@ not_found (lf_http_req *r, lf_api_invoke *a, const char *region, const char *nam
   if (region)
     f.region = lf_strdup (region);
   lf_function_defaults (&f, lf_engine_profile (a->engine), &ignored);
-  char *arn LF_CLEANUP (lf_freep) = lf_function_arn (&f, qualifier ? qualifier : "$LATEST");
+  char *arn LF_CLEANUP (lf_freep) = lf_function_arn (&f, qualifier || control ? qualifier : "$LATEST");
   snprintf (text, sizeof text, "Function not found: %s", arn ? arn : name);
   lf_svc_reply (r, LF_SVC_RESOURCE_NOT_FOUND, NULL, NULL, 0, text);
   lf_function_fini (&f);
 }
 
-/* The function a path segment names, or NULL when it was answered with an error. *qualifier is the caller's to free. */
+/* The function a path segment names, or NULL when it was answered with an error. *qualifier is the caller's to free. Control operations
+ * name a function they do not find without a qualifier. */
 static lf_live_fn *
-find_function (lf_api_invoke *a, lf_http_req *r, lf_str segment, char **qualifier)
+find_function (lf_api_invoke *a, lf_http_req *r, lf_str segment, bool control, char **qualifier)
 {
   lf_error err = { 0 };
   lf_buf text LF_CLEANUP (lf_buf_fini);
@@ -135,7 +136,7 @@ find_function (lf_api_invoke *a, lf_http_req *r, lf_str segment, char **qualifie
     }
   if (!fn || (*qualifier && strcmp (*qualifier, "$LATEST") != 0))
     {
-      not_found (r, a, fn ? lf_live_fn_config (fn)->region : region, name, *qualifier);
+      not_found (r, a, fn ? lf_live_fn_config (fn)->region : region, name, *qualifier, control);
       return NULL;
     }
   return fn;
@@ -169,11 +170,43 @@ invoke (lf_api_invoke *a, lf_http_req *r, lf_str segment, bool old_form)
       return;
     }
   char *qualifier LF_CLEANUP (lf_freep) = NULL;
-  lf_live_fn *fn = find_function (a, r, segment, &qualifier);
+  lf_live_fn *fn = find_function (a, r, segment, false, &qualifier);
   if (fn && old_form)
     lf_invoke_async_route (r, fn);
   else if (fn)
     lf_invoke_route (r, fn, qualifier);
+}
+
+/* /DATE/functions/NAME/concurrency and the like: true when it is one of them. */
+static bool
+settings (lf_api_invoke *a, lf_http_req *r, const lf_path *p)
+{
+  static const struct
+  {
+    const char *date, *last, *methods;
+    void (*route) (lf_http_req *r, lf_live_fn *fn);
+  } routes[] = {
+    { "2017-10-31", "concurrency", "PUT DELETE", lf_settings_concurrency },
+    { "2019-09-30", "concurrency", "GET", lf_settings_concurrency },
+    { "2019-09-25", "event-invoke-config", "PUT POST GET DELETE", lf_settings_events },
+  };
+  char method[16];
+  snprintf (method, sizeof method, "%.*s", (int) (r->method.n < 15 ? r->method.n : 15), r->method.p);
+  for (size_t i = 0; p->n == 4 && i < LF_ARRAY_LEN (routes); i++)
+    if (lf_str_eq (p->seg[0], routes[i].date) && lf_str_eq (p->seg[1], "functions") && lf_str_eq (p->seg[3], routes[i].last))
+      {
+        char *qualifier LF_CLEANUP (lf_freep) = NULL;
+        if (!strstr (routes[i].methods, method))
+          {
+            unknown (r, 405);
+            return true;
+          }
+        lf_live_fn *fn = find_function (a, r, p->seg[2], true, &qualifier);
+        if (fn)
+          routes[i].route (r, fn);
+        return true;
+      }
+  return false;
 }
 
 static void
@@ -192,7 +225,7 @@ on_request (lf_http_req *r, void *user)
     lf_control_environments (a, r);
   else if (p.n == 2 && lf_str_eq (p.seg[0], "lambdafit") && lf_str_eq (r->method, "GET") && lf_str_eq (p.seg[1], "info"))
     lf_control_info (a, r);
-  else
+  else if (!settings (a, r, &p))
     unknown (r, 404);
 }
 

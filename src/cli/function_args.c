@@ -119,6 +119,10 @@ lf_args_function (const lf_args *a, lf_function *out, lf_error *err)
   out->tmp_mb = a->tmp;
   out->keepalive_ms = a->keepalive;
   out->reserved = a->reserved;
+  out->async_retries = a->async_retries == LF_NONE ? -1 : (int) a->async_retries;
+  out->async_max_age_s = a->async_max_age;
+  if (copy_text (&out->on_success, a->on_success, err) < 0 || copy_text (&out->on_failure, a->on_failure, err) < 0)
+    return -1;
   for (size_t i = 0; i < a->layers.n; i++)
     if (lf_strv_add (&out->layers, a->layers.v[i]) < 0)
       return LF_FAIL_NOMEM (err);

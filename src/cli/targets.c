@@ -116,6 +116,11 @@ override (const lf_args *a, lf_function *f, lf_error *err)
       take_number (&f->tmp_mb, o.tmp_mb);
       take_number (&f->keepalive_ms, o.keepalive_ms);
       take_number (&f->reserved, o.reserved);
+      take_number (&f->async_max_age_s, o.async_max_age_s);
+      if (o.async_retries >= 0)
+        f->async_retries = o.async_retries;
+      take_text (&f->on_success, &o.on_success);
+      take_text (&f->on_failure, &o.on_failure);
       f->network = o.network;
       if (a->arch)
         f->arch = o.arch;

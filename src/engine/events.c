@@ -14,7 +14,10 @@ typedef struct lf_live_event
   lf_events *events;
   lf_live_fn *fn;
   char id[37];
+  int tries;               /* rows written so far: throttled tries have one too */
   lf_buf payload;
+  bool has_response, function_error; /* of the last attempt, when somebody wants to be told */
+  lf_buf response;
   lf_accept_done accepted; /* until the commit */
   void *user;
   bool failed;             /* could not be written */
@@ -30,6 +33,7 @@ struct lf_events
   lf_async_fxs fx;
   lf_live_event *fresh, **fresh_tail; /* accepted in this loop turn */
   lf_live_event *all;
+  lf_live_event *over; /* done by an earlier daemon, which did not come to note it */
 };
 
 static void carry_out (lf_events *ev);
@@ -68,6 +72,7 @@ drop (lf_live_event *one)
   if (one->all_next)
     one->all_next->all_prev = one->all_prev;
   lf_buf_fini (&one->payload);
+  lf_buf_fini (&one->response);
   free (one);
 }
 
@@ -85,6 +90,7 @@ add (lf_events *ev, lf_live_fn *fn, lf_error *err)
   one->core.user = one;
   one->core.fn = &fn->prep.f;
   lf_buf_init (&one->payload, 0);
+  lf_buf_init (&one->response, 0);
   one->all_next = ev->all;
   if (ev->all)
     ev->all->all_prev = one;
@@ -95,6 +101,25 @@ add (lf_events *ev, lf_live_fn *fn, lf_error *err)
 /* ---- tries -------------------------------------------------------------------------------------------------------------------- */
 
 static void
+keep_response (lf_live_event *one, const lf_outcome *o)
+{
+  if (!lf_destination_wanted (one->fn) || o->error || o->status == LF_ST_THROTTLED || o->status == LF_ST_REJECTED)
+    return;
+  lf_buf_reset (&one->response);
+  lf_buf_add (&one->response, o->body, o->body_len);
+  one->has_response = true;
+  one->function_error = o->function_error;
+}
+
+/* Invocations that the end of the daemon cuts short are not the event's fault. */
+static lf_status
+counted_status (const lf_events *ev, const lf_outcome *o)
+{
+  bool cut = ev->e->closing && o->status != LF_ST_OK && o->status != LF_ST_FUNCTION_ERROR;
+  return o->error || cut ? LF_ST_THROTTLED : o->status; /* the log could not be written: the event is tried again, not lost */
+}
+
+static void
 on_result (const lf_outcome *o, void *user)
 {
   lf_live_event *one = user;
@@ -102,8 +127,10 @@ on_result (const lf_outcome *o, void *user)
   lf_error err = { 0 };
   int64_t wall = lf_wall_us ();
   lf_time_us now = lf_now_us ();
-  lf_status status = o->error ? LF_ST_THROTTLED : o->status; /* the log could not be written: the event is tried again, not lost */
-  lf_async_result (ev->core, &one->core, status, now, &ev->fx);
+  keep_response (one, o);
+  if (o->error)
+    one->tries--; /* its row is not there */
+  lf_async_result (ev->core, &one->core, counted_status (ev, o), now, &ev->fx);
   if (one->core.heap_pos > 0 && lf_store_event_update (ev->e->store, one->id, one->core.attempts, wall + (one->core.due - now), &err) < 0)
     lf_engine_log_failed (ev->e, &err);
   carry_out (ev);
@@ -116,9 +143,10 @@ try_now (lf_live_event *one)
   lf_error err = { 0 };
   lf_buf payload LF_CLEANUP (lf_buf_fini);
   lf_buf_init (&payload, 0);
-  lf_call_options o = { .payload = &payload, .request_id = one->id, .attempt = one->core.attempts + 1, .sync = false, .done = on_result, .user = one };
+  lf_call_options o = { .payload = &payload, .request_id = one->id, .attempt = ++one->tries, .sync = false, .done = on_result, .user = one };
   if (lf_buf_add (&payload, one->payload.data ? one->payload.data : "", one->payload.len) == 0 && lf_engine_call (ev->e, one->fn, &o, &err))
     return;
+  one->tries--;
   lf_async_result (ev->core, &one->core, LF_ST_THROTTLED, lf_now_us (), &ev->fx);
 }
 
@@ -134,6 +162,10 @@ done (lf_live_event *one, lf_async_end end)
                         one->core.attempts, one->core.attempts == 1 ? "" : "s", lf_async_end_name (end));
       lf_engine_say (ev->e, &one->fn->prep.f, text, (size_t) n);
     }
+  lf_destination_tell (one->fn, &(lf_async_record){ .request_id = one->id, .fn = &one->fn->prep.f, .end = end, .attempts = one->core.attempts,
+                                                    .payload = one->payload.data, .payload_len = one->payload.len, .has_response = one->has_response,
+                                                    .function_error = one->function_error, .response = one->response.data,
+                                                    .response_len = one->response.len });
   if (lf_store_event_done (ev->e->store, one->id, &err) < 0)
     lf_engine_log_failed (ev->e, &err);
   drop (one);
@@ -198,6 +230,44 @@ lf_events_flushed (lf_events *ev, const lf_error *failure)
     carry_out (ev);
 }
 
+typedef struct lf_tried
+{
+  bool found, ok, throttled;
+} lf_tried;
+
+static int
+read_try (const lf_record *r, int64_t rowid, void *user)
+{
+  (void) rowid;
+  lf_tried *t = user;
+  t->found = true;
+  t->ok = r->status == LF_ST_OK;
+  t->throttled = r->status == LF_ST_THROTTLED;
+  return 0;
+}
+
+/* The rows say what the dead daemon did with an event, even where it came to nothing more: how often it was tried, and whether it is done. */
+static int
+read_tries (lf_events *ev, lf_live_event *one, bool *ok, int *attempts, lf_error *err)
+{
+  *ok = false;
+  *attempts = 0;
+  for (;;)
+    {
+      char row[48];
+      lf_tried t = { 0 };
+      snprintf (row, sizeof row, one->tries ? "%s/%d" : "%s", one->id, one->tries + 1);
+      lf_log_filter filter = { .request_id = row, .since_us = LF_NONE, .until_us = LF_NONE, .limit = LF_NONE };
+      if (lf_store_invocations (ev->e->store, &filter, read_try, &t, NULL, err) < 0)
+        return -1;
+      if (!t.found)
+        return 0;
+      one->tries++;
+      *attempts += !t.throttled;
+      *ok = *ok || t.ok;
+    }
+}
+
 static int
 resume_one (const lf_stored_event *stored, void *user)
 {
@@ -211,7 +281,19 @@ resume_one (const lf_stored_event *stored, void *user)
     return -1;
   snprintf (one->id, sizeof one->id, "%s", stored->request_id);
   int64_t wall = lf_wall_us ();
-  return lf_async_resume (ev->core, &one->core, lf_now_us (), wall - stored->accepted_us, stored->attempts, stored->due_us - wall);
+  int attempts;
+  bool ok;
+  if (read_tries (ev, one, &ok, &attempts, &err) < 0)
+    return -1;
+  if (ok)
+    {
+      one->core.attempts = attempts;
+      one->next = ev->over;
+      ev->over = one;
+      return 0;
+    }
+  return lf_async_resume (ev->core, &one->core, lf_now_us (), wall - stored->accepted_us, attempts > stored->attempts ? attempts : stored->attempts,
+                          stored->due_us - wall);
 }
 
 int
@@ -219,6 +301,12 @@ lf_events_resume (lf_events *ev, lf_error *err)
 {
   if (lf_store_events (ev->e->store, resume_one, ev, err) < 0)
     return -1;
+  while (ev->over)
+    {
+      lf_live_event *one = ev->over;
+      ev->over = one->next;
+      done (one, LF_AS_SUCCESS);
+    }
   arm (ev);
   return 0;
 }

@@ -164,6 +164,11 @@ void lf_call_abandoned (lf_call *c);
 void lf_call_tell (lf_call *c, const lf_error *failure);
 void lf_call_release (lf_call *c);
 
+/* settings.c */
+/* Tells the destination of this end, if there is one. */
+void lf_destination_tell (lf_live_fn *fn, const lf_async_record *r);
+bool lf_destination_wanted (const lf_live_fn *fn);
+
 /* events.c */
 lf_events *lf_events_new (lf_engine *e, lf_error *err);
 int lf_events_resume (lf_events *ev, lf_error *err);  /* goes on with what an earlier daemon had accepted */

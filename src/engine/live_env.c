@@ -165,7 +165,7 @@ on_launched (lf_live_env *env)
     {
       lf_buf line LF_CLEANUP (lf_buf_fini);
       lf_buf_init (&line, 0);
-      if (lf_line_init_start (&line, env->engine->profile, &env->fn->prep.f, lf_wall_us ()) == 0 && !line.failed)
+      if (lf_line_init_start_in (&line, env->engine->profile, &env->fn->prep.f, env->log_stream, lf_wall_us ()) == 0 && !line.failed)
         lf_engine_say (env->engine, &env->fn->prep.f, line.data, line.len);
     }
   send_event (env, LF_EV_LAUNCHED, NULL);

@@ -33,7 +33,7 @@ lf_function_fini (lf_function *f)
 {
   if (f == NULL)
     return;
-  char *owned[] = { f->name, f->version, f->runtime, f->handler, f->region, f->account, f->interpreter };
+  char *owned[] = { f->name, f->version, f->runtime, f->handler, f->region, f->account, f->interpreter, f->on_success, f->on_failure };
   for (size_t i = 0; i < LF_ARRAY_LEN (owned); i++)
     free (owned[i]);
   lf_strv_fini (&f->env);
@@ -63,10 +63,12 @@ lf_function_copy (lf_function *to, const lf_function *from, lf_error *err)
 {
   *to = *from;
   to->name = to->version = to->runtime = to->handler = to->region = to->account = to->interpreter = NULL;
+  to->on_success = to->on_failure = NULL;
   to->env = to->layers = (lf_strv){ 0 };
   if (copy_str (&to->name, from->name) != 0 || copy_str (&to->version, from->version) != 0
       || copy_str (&to->runtime, from->runtime) != 0 || copy_str (&to->handler, from->handler) != 0
-      || copy_str (&to->region, from->region) != 0 || copy_str (&to->account, from->account) != 0
+      || copy_str (&to->on_success, from->on_success) != 0
+      || copy_str (&to->on_failure, from->on_failure) != 0 || copy_str (&to->region, from->region) != 0 || copy_str (&to->account, from->account) != 0
       || copy_str (&to->interpreter, from->interpreter) != 0 || copy_strv (&to->env, &from->env) != 0
       || copy_strv (&to->layers, &from->layers) != 0)
     {

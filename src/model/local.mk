@@ -9,7 +9,7 @@ src_model_liblf_model_a_SOURCES = include/lambdafit/model.h \
 	src/model/billing.c src/model/lines.c src/model/bodies.c \
 	src/model/errors.c src/model/errors.def
 # The fleet and what stands on it.
-src_model_liblf_model_a_SOURCES += src/model/async.c src/model/fleet.c src/model/fleet.h src/model/fleet_check.c \
+src_model_liblf_model_a_SOURCES += src/model/async.c src/model/destination.c src/model/fleet.c src/model/fleet.h src/model/fleet_check.c \
 	src/model/fleet_life.c src/model/fleet_place.c src/model/fleet_queue.c
 
 # The generated parts of docs/limits.md: `make limits-doc` writes them, a test compares.

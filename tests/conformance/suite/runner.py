@@ -94,10 +94,12 @@ def play_group(cases, told):
             w.start()
         except Exception as e:
             out = [Result(c, "failed", f"no daemon: {e}", 0.0) for c in cases]
+            for r in out:
+                told(r)
         else:
             for c in cases:
                 r = play_one(c, w)
-                if r.status == "failed" and w.process.poll() is not None and not c.alone:
+                if r.status == "failed" and w.process and w.process.poll() is not None and not c.alone:
                     r.detail += f"\n  the daemon has ended with {w.process.returncode}"
                     out.append(r)
                     told(r)

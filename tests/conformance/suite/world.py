@@ -165,14 +165,21 @@ class Own:
             for name, files in case.raw.get("files", {}).items():
                 for path, content in files.items():
                     write_file(self.folder / name / path, content)
+        self.quiet = all({"core", "run"} & set(step) for case in cases for step in case.steps)
+        if not self.targets and not self.quiet:
+            self.targets = [self.folder / "functions" / "unused"]
+            write_function(self.targets[0], {"scripted": True})
         self.db = self.folder / "log.db"
         self.profile = profile_argument(cases[0].profile, self.folder)
         self.arguments = option_arguments({**DEFAULT_OPTIONS, **cases[0].options}, self.folder)
         self.err_path = self.folder / "serve.err"
         self.process = None
         self.starts = 0
+        self.last_id = None  # of the last invocation that ran
 
     def start(self):
+        if self.quiet:
+            return  # nothing is sent to it
         port_file = self.folder / f"port-{self.starts}"
         self.starts += 1
         command = [str(PROGRAM), "serve", *map(str, self.targets), "--profile", self.profile, "--port", "0", "--port-file", str(port_file), "--db", str(self.db),
@@ -221,6 +228,7 @@ class Foreign:
     """Any endpoint that speaks the Invoke API. Its functions must be there (see --package), or it must know CreateFunction."""
 
     foreign = True
+    last_id = None
 
     def __init__(self, url, folder):
         u = urllib.parse.urlsplit(url)
