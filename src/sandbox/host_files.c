@@ -34,15 +34,15 @@ put (int dir, const char *name, const char *text, size_t n, lf_error *err)
   return LF_FAIL (err, LF_EXIT_IO, name, "", "cannot prepare: %s", strerror (e));
 }
 
-static int
-puts_at (int dir, const char *name, const char *text, lf_error *err)
+int
+lf_sb_puts_at (int dir, const char *name, const char *text, lf_error *err)
 {
   return put (dir, name, text, strlen (text), err);
 }
 
 /* Opens (makes) a folder below DIR, readable by all. */
-static int
-folder (int dir, const char *name, lf_error *err)
+int
+lf_sb_folder (int dir, const char *name, lf_error *err)
 {
   if (mkdirat (dir, name, 0755) < 0 && errno != EEXIST)
     return LF_FAIL (err, LF_EXIT_IO, name, "", "cannot prepare: %s", strerror (errno));
@@ -57,8 +57,8 @@ folder (int dir, const char *name, lf_error *err)
 }
 
 /* A folder given by its path, made with its parents. */
-static int
-folders (int dir, const char *path, lf_error *err)
+int
+lf_sb_folders (int dir, const char *path, lf_error *err)
 {
   char part[256];
   int at = dup (dir);
@@ -66,7 +66,7 @@ folders (int dir, const char *path, lf_error *err)
     {
       size_t n = strcspn (path, "/");
       snprintf (part, sizeof part, "%.*s", (int) n, path);
-      int next = folder (at, part, err);
+      int next = lf_sb_folder (at, part, err);
       close (at);
       at = next;
       path += n + (path[n] == '/');
@@ -85,8 +85,8 @@ link_at (int dir, const char *name, const char *target, lf_error *err)
 /* ---- copying public files -------------------------------------------------------------------------------- */
 
 /* A readable regular file, or nothing at all when it is not there, not public or too large: none of them is necessary. */
-static int
-copy_file (int from, const char *name, int to, const char *as, lf_error *err)
+int
+lf_sb_copy_file (int from, const char *name, int to, const char *as, lf_error *err)
 {
   int fd LF_CLEANUP (lf_closep) = openat (from, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct stat st;
@@ -113,7 +113,7 @@ copy_tree (int from, const char *name, int to, int depth, int *left, lf_error *e
       lf_closep (&src);
       return 0;
     }
-  int dst LF_CLEANUP (lf_closep) = folder (to, name, err), r = dst < 0 ? -1 : 0;
+  int dst LF_CLEANUP (lf_closep) = lf_sb_folder (to, name, err), r = dst < 0 ? -1 : 0;
   struct dirent *e;
   while (r == 0 && *left > 0 && (e = readdir (d)) != NULL)
     {
@@ -130,7 +130,7 @@ copy_tree (int from, const char *name, int to, int depth, int *left, lf_error *e
       else if (e->d_type == DT_DIR)
         r = depth < COPY_DEPTH_MAX ? copy_tree (src, e->d_name, dst, depth + 1, left, err) : 0;
       else
-        r = copy_file (src, e->d_name, dst, e->d_name, err);
+        r = lf_sb_copy_file (src, e->d_name, dst, e->d_name, err);
     }
   closedir (d);
   return r;
@@ -163,7 +163,7 @@ etc_written (int dir, lf_error *err)
                        "files\nrpc: files\n" },
   };
   for (size_t i = 0; i < LF_ARRAY_LEN (files); i++)
-    if (puts_at (dir, files[i].name, files[i].text, err) < 0)
+    if (lf_sb_puts_at (dir, files[i].name, files[i].text, err) < 0)
       return -1;
   return link_at (dir, "localtime", "../usr/share/zoneinfo/UTC", err) < 0 || link_at (dir, "mtab", "../proc/self/mounts", err) < 0
                  || link_at (dir, "os-release", "../usr/lib/os-release", err) < 0
@@ -193,7 +193,7 @@ etc_pythons (int host, int dir, int *left, lf_error *err)
 int
 lf_sb_etc_make (const char *path, lf_error *err)
 {
-  int dir LF_CLEANUP (lf_closep) = folder (AT_FDCWD, path, err);
+  int dir LF_CLEANUP (lf_closep) = lf_sb_folder (AT_FDCWD, path, err);
   int host LF_CLEANUP (lf_closep) = open ("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (dir < 0)
     return -1;
@@ -202,7 +202,7 @@ lf_sb_etc_make (const char *path, lf_error *err)
   if (etc_written (dir, err) < 0)
     return -1;
   for (size_t i = 0; i < LF_ARRAY_LEN (etc_copied); i++)
-    if (copy_file (host, etc_copied[i], dir, etc_copied[i], err) < 0)
+    if (lf_sb_copy_file (host, etc_copied[i], dir, etc_copied[i], err) < 0)
       return -1;
   int left = COPY_FILES_MAX;
   for (size_t i = 0; i < LF_ARRAY_LEN (etc_trees); i++)
@@ -212,97 +212,10 @@ lf_sb_etc_make (const char *path, lf_error *err)
     return -1;
   for (size_t i = 0; i < LF_ARRAY_LEN (etc_places); i++)
     {
-      int fd LF_CLEANUP (lf_closep) = folders (dir, etc_places[i], err);
+      int fd LF_CLEANUP (lf_closep) = lf_sb_folders (dir, etc_places[i], err);
       if (fd < 0)
         return -1;
     }
   int ssl LF_CLEANUP (lf_closep) = openat (dir, "ssl", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  return ssl < 0 ? 0 : copy_file (host, "ssl/openssl.cnf", ssl, "openssl.cnf", err);
-}
-
-/* ---- /sys ------------------------------------------------------------------------------------------------ */
-
-/* What is worth knowing of a CPU; the copy stands still, so what changes all the time is left out. */
-static const char *const cpu_trees[] = { "topology", "cache" };
-static const char *const cpufreq_files[] = { "cpuinfo_max_freq", "cpuinfo_min_freq", "base_frequency", "scaling_max_freq" };
-
-static int
-cpu_make (int dir, int host, int number, int like, int *left, lf_error *err)
-{
-  char name[32];
-  snprintf (name, sizeof name, "cpu%d", number);
-  int fd LF_CLEANUP (lf_closep) = folder (dir, name, err);
-  if (fd < 0)
-    return -1;
-  snprintf (name, sizeof name, "cpu%d", like);
-  int from LF_CLEANUP (lf_closep) = openat (host, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (from < 0)
-    return 0;
-  for (size_t i = 0; i < LF_ARRAY_LEN (cpu_trees); i++)
-    if (copy_tree (from, cpu_trees[i], fd, 0, left, err) < 0)
-      return -1;
-  int freq LF_CLEANUP (lf_closep) = openat (from, "cpufreq", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (freq < 0)
-    return 0;
-  int to LF_CLEANUP (lf_closep) = folder (fd, "cpufreq", err);
-  if (to < 0)
-    return -1;
-  for (size_t i = 0; i < LF_ARRAY_LEN (cpufreq_files); i++)
-    if (copy_file (freq, cpufreq_files[i], to, cpufreq_files[i], err) < 0)
-      return -1;
-  return 0;
-}
-
-/* Lists of CPUs in topology and cache name the host's; an environment has only its own. */
-static int
-cpu_lists (int dir, int number, int cpus, lf_error *err)
-{
-  char path[64], all[32], mask[32], self[16];
-  snprintf (all, sizeof all, cpus > 1 ? "0-%d\n" : "0\n", cpus - 1);
-  snprintf (self, sizeof self, "%d\n", number);
-  snprintf (mask, sizeof mask, "%x\n", cpus < 31 ? (1u << cpus) - 1 : 0x7fffffffu);
-  snprintf (path, sizeof path, "cpu%d/topology", number);
-  int fd LF_CLEANUP (lf_closep) = openat (dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0)
-    return 0;
-  static const char *const lists[] = { "core_siblings_list", "package_cpus_list", "die_cpus_list" };
-  static const char *const masks[] = { "core_siblings", "package_cpus", "die_cpus" };
-  static const char *const own[] = { "thread_siblings_list", "core_cpus_list", "core_id" };
-  for (size_t i = 0; i < LF_ARRAY_LEN (lists); i++)
-    if ((faccessat (fd, lists[i], F_OK, 0) == 0 && puts_at (fd, lists[i], all, err) < 0)
-        || (faccessat (fd, masks[i], F_OK, 0) == 0 && puts_at (fd, masks[i], mask, err) < 0))
-      return -1;
-  for (size_t i = 0; i < LF_ARRAY_LEN (own); i++)
-    if (faccessat (fd, own[i], F_OK, 0) == 0 && puts_at (fd, own[i], self, err) < 0)
-      return -1;
-  return 0;
-}
-
-int
-lf_sb_sys_make (const char *path, int cpus, lf_error *err)
-{
-  int sys LF_CLEANUP (lf_closep) = folder (AT_FDCWD, path, err);
-  if (sys < 0)
-    return -1;
-  int dir LF_CLEANUP (lf_closep) = folders (sys, "devices/system/cpu", err);
-  int thp LF_CLEANUP (lf_closep) = folders (sys, "kernel/mm/transparent_hugepage", err);
-  if (dir < 0 || thp < 0)
-    return -1;
-  char list[32];
-  snprintf (list, sizeof list, cpus > 1 ? "0-%d\n" : "0\n", cpus - 1);
-  if (puts_at (dir, "online", list, err) < 0 || puts_at (dir, "possible", list, err) < 0 || puts_at (dir, "present", list, err) < 0
-      || puts_at (dir, "offline", "\n", err) < 0)
-    return -1;
-  if (copy_file (AT_FDCWD, "/sys/kernel/mm/transparent_hugepage/enabled", thp, "enabled", err) < 0
-      || copy_file (AT_FDCWD, "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", thp, "hpage_pmd_size", err) < 0)
-    return -1;
-  int host LF_CLEANUP (lf_closep) = open ("/sys/devices/system/cpu", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (host < 0)
-    return 0;
-  long here = sysconf (_SC_NPROCESSORS_CONF);
-  int left = COPY_FILES_MAX;
-  for (int i = 0; i < cpus && i < 64; i++)
-    if (cpu_make (dir, host, i, here > 0 ? (int) (i % here) : 0, &left, err) < 0 || cpu_lists (dir, i, cpus, err) < 0)
-      return -1;
-  return 0;
+  return ssl < 0 ? 0 : lf_sb_copy_file (host, "ssl/openssl.cnf", ssl, "openssl.cnf", err);
 }

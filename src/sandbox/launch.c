@@ -74,6 +74,23 @@ add_opt_entries (lf_buf *b, uint32_t *n, const char *opt, lf_error *err)
   return r;
 }
 
+/* Made when the first environment with so many CPUs starts. */
+static int
+add_cpu_steps (lf_sb_host *h, int visible, lf_buf *b, uint32_t *n, lf_error *err)
+{
+  int cpus = visible < 1 ? 1 : visible > LF_SB_CPUS_MAX ? LF_SB_CPUS_MAX : visible;
+  char sys[4096], info[4096];
+  if (snprintf (sys, sizeof sys, "%s/sys-%d", h->state_dir, cpus) >= (int) sizeof sys
+      || snprintf (info, sizeof info, "%s/cpuinfo-%d", h->state_dir, cpus) >= (int) sizeof info)
+    return LF_FAIL (err, LF_EXIT_USAGE, h->state_dir, "use a shorter path", "path too long");
+  if (!h->sys_made[cpus] && (lf_sb_sys_make (sys, cpus, err) < 0 || lf_sb_cpuinfo_make (info, cpus, err) < 0))
+    return -1;
+  h->sys_made[cpus] = true;
+  if (lf_sb_step (b, n, 'b', "sys", sys) < 0)
+    return -1;
+  return sysconf (_SC_NPROCESSORS_ONLN) == cpus ? 0 : lf_sb_step (b, n, 'f', "proc/cpuinfo", info);
+}
+
 static int
 add_plan_steps (lf_sb_host *h, const lf_sb_plan *p, lf_buf *b, uint32_t *n, lf_error *err)
 {
@@ -91,14 +108,7 @@ add_plan_steps (lf_sb_host *h, const lf_sb_plan *p, lf_buf *b, uint32_t *n, lf_e
   for (size_t i = 0; i < p->binds_n; i++)
     if (add_bind (b, n, p->binds[i].from, p->binds[i].to ? p->binds[i].to : p->binds[i].from, err) < 0)
       return -1;
-  int cpus = p->visible_cpus < 1 ? 1 : p->visible_cpus > LF_SB_CPUS_MAX ? LF_SB_CPUS_MAX : p->visible_cpus;
-  char dir[4096];
-  if (snprintf (dir, sizeof dir, "%s/sys-%d", h->state_dir, cpus) >= (int) sizeof dir)
-    return LF_FAIL (err, LF_EXIT_USAGE, h->state_dir, "use a shorter path", "path too long");
-  if (!h->sys_made[cpus] && lf_sb_sys_make (dir, cpus, err) < 0)
-    return -1;
-  h->sys_made[cpus] = true;
-  return lf_sb_step (b, n, 'b', "sys", dir);
+  return add_cpu_steps (h, p->visible_cpus, b, n, err);
 }
 
 /* Neighbouring environments get neighbouring CPUs, so all of the machine is used. */

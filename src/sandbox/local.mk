@@ -13,6 +13,7 @@ src_sandbox_liblf_sandbox_a_SOURCES += \
 	src/sandbox/clone.c \
 	src/sandbox/host.c \
 	src/sandbox/host_files.c \
+	src/sandbox/host_sys.c \
 	src/sandbox/launch.c \
 	src/sandbox/sandbox.c \
 	src/sandbox/spawn.c

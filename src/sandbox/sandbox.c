@@ -48,7 +48,7 @@ struct lf_sandbox
   int64_t sampled;  /* the last look at the processes themselves; LF_NONE until there is one */
   int64_t file;     /* page cache of the group when it was last read, at file_at */
   lf_time_us file_at;
-  lf_cg_usage u;                            /* the last look, and what /tmp held then */
+  lf_cg_usage u; /* the last look, and what /tmp held then */
   int64_t tmp;
   lf_time_us looked_at;
   int64_t max_memory;                       /* since the start */
@@ -325,7 +325,8 @@ own_bytes (int proc, const char *pid)
   if (n <= 0)
     return 0;
   buf[n] = 0;
-  return sscanf (buf, "%*s %lld %lld", &resident, &shared) == 2 && resident > shared ? (resident - shared) * sysconf (_SC_PAGESIZE) : 0;
+  return sscanf (buf, "%*s %lld %lld", &resident, &shared) == 2 && resident > shared ? (resident - shared) * sysconf (_SC_PAGESIZE)
+                                                                                     : 0;
 }
 
 /* The same with shared pages divided among those who share them. The kernel walks all of the process for it. */

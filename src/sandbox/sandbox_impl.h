@@ -70,9 +70,18 @@ int lf_sb_configure (lf_sb_host *h, const lf_cg_limits *l, const lf_buf *config,
 /* SETUP_FAILED in words. */
 void lf_sb_setup_error (const lf_sb_host *h, const lf_init_note *n, lf_error *err);
 
-/* Prepared files (host_files.c): the /etc folder and, for a number of CPUs, the /sys folder. */
+/* Prepared files: the /etc folder (host_files.c); for a number of CPUs the /sys folder and /proc/cpuinfo (host_sys.c). */
 int lf_sb_etc_make (const char *dir, lf_error *err);
 int lf_sb_sys_make (const char *dir, int cpus, lf_error *err);
+int lf_sb_cpuinfo_make (const char *path, int cpus, lf_error *err);
+/* The text of /proc/cpuinfo with `cpus` CPUs made from the host's; pure. Empty when there is nothing to make it from. */
+void lf_sb_cpuinfo (const char *host, int cpus, lf_buf *out);
+/* Helpers of both. Descriptors are of folders, made readable by all whatever the umask. A file that is not there, not public or too
+ * large is left out: none is necessary. */
+int lf_sb_folder (int dir, const char *name, lf_error *err);
+int lf_sb_folders (int dir, const char *path, lf_error *err);
+int lf_sb_puts_at (int dir, const char *name, const char *text, lf_error *err);
+int lf_sb_copy_file (int from, const char *name, int to, const char *as, lf_error *err);
 /* Steps (host.c): letter, path inside without the leading slash, source. */
 int lf_sb_step (lf_buf *b, uint32_t *n, char op, const char *path, const char *arg);
 

@@ -12,7 +12,8 @@ tests_unit_test_cgroup_SOURCES = tests/unit/test_cgroup.c
 tests_unit_test_cgroup_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src/sandbox
 tests_unit_test_cgroup_LDADD = $(tests_unit_test_plan_LDADD)
 UNIT_TESTS += tests/unit/test_sandbox
-tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c tests/unit/sandbox_inside.c tests/unit/sandbox_inside.h
+tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c tests/unit/sandbox_world.c tests/unit/sandbox_world.h \
+	tests/unit/sandbox_inside.c tests/unit/sandbox_inside.h
 tests_unit_test_sandbox_LDADD = src/sandbox/liblf_sandbox.a src/base/liblf_os.a src/base/liblf_base.a $(CMOCKA_LIBS) $(CJSON_LIBS) $(NETTLE_LIBS)
 UNIT_TESTS += tests/unit/test_probe
 tests_unit_test_probe_SOURCES = tests/unit/test_probe.c

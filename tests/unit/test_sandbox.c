@@ -6,15 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,241 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "lambdafit/sandbox.h"
 #include "../../src/sandbox/init/wire.h"
+#include "../../src/sandbox/sandbox_impl.h"
 #include "sandbox_inside.h"
-
-#define DEADLINE_US 20000000
-#define USER 65534
-#define TMP_BYTES (8 * LF_MB)
-
-typedef struct mode
-{
-  const char *name;
-  bool ordinary_user, no_groups, old_mounts, no_userns;
-} mode;
-static const mode *now_mode;
-static char root_dir[64]; /* everything the tests write */
-static lf_sb_host *host;
-static lf_buf log_text;
-
-static lf_sb_host *
-new_host (void)
-{
-  static const lf_cg_kind none = LF_CG_NONE;
-  static int serial;
-  lf_error err;
-  char *helper LF_CLEANUP (lf_freep) = lf_asprintf ("%s/lambdafit-init", root_dir);
-  char *dir LF_CLEANUP (lf_freep) = lf_asprintf ("%s/state-%d-%d", root_dir, (int) getpid (), ++serial);
-  lf_sb_host_options o
-      = { .state_dir = dir, .init_path = helper, .cg = now_mode->no_groups ? &none : NULL, .old_mounts = now_mode->old_mounts };
-  lf_sb_host *h = lf_sb_host_new (&o, &err);
-  if (!h)
-    print_message ("%s: %s: %s\n", now_mode->name, err.what, err.why);
-  return h;
-}
-
-/* ---- running one ----------------------------------------------------------------------------------------- */
-
-static void
-plan_init (lf_sb_plan *p, const char *check, const char *arg)
-{
-  *p = (lf_sb_plan){ .memory_bytes = 256 * LF_MB,
-                     .tmp_bytes = TMP_BYTES,
-                     .cpu_milli = LF_NONE,
-                     .visible_cpus = 2,
-                     .fds = 1024,
-                     .processes = 1024,
-                     .nproc_rlimit = 742 };
-  p->task_dir = lf_asprintf ("%s/task", root_dir);
-  assert_int_equal (lf_strv_add (&p->argv, "/var/task/program"), 0);
-  if (check)
-    {
-      assert_int_equal (lf_strv_add (&p->argv, "--inside"), 0);
-      assert_int_equal (lf_strv_add (&p->argv, check), 0);
-      assert_int_equal (lf_strv_add (&p->argv, arg ? arg : ""), 0);
-    }
-  assert_int_equal (lf_strv_add (&p->env, "MARKER=present"), 0);
-  assert_int_equal (lf_strv_add (&p->env, "ASAN_OPTIONS=detect_leaks=0"), 0);
-}
-
-static void
-plan_fini (lf_sb_plan *p)
-{
-  free (p->task_dir);
-  free (p->opt_dir);
-  free (p->runtime_dir);
-  for (size_t i = 0; i < p->binds_n; i++)
-    {
-      free (p->binds[i].from);
-      free (p->binds[i].to);
-    }
-  lf_strv_fini (&p->argv);
-  lf_strv_fini (&p->env);
-}
-
-static lf_sandbox *
-launch (const lf_sb_plan *p)
-{
-  static int serial;
-  char id[32];
-  lf_error err;
-  snprintf (id, sizeof id, "test-%d", ++serial);
-  lf_buf_reset (&log_text);
-  lf_sandbox *s = lf_sandbox_launch (host, id, p, &err);
-  if (!s)
-    fail_msg ("launch: %s: %s", err.what, err.why);
-  return s;
-}
-
-static void
-drain (lf_sandbox *s)
-{
-  char buf[4096];
-  ssize_t n;
-  while ((n = read (lf_sandbox_log_fd (s), buf, sizeof buf)) > 0)
-    lf_buf_add (&log_text, buf, (size_t) n);
-}
-
-/* One turn of a loop: waits a moment for anything, and looks at memory where the kernel does not. */
-static void
-turn (lf_sandbox *s)
-{
-  struct pollfd p[3] = { { lf_sandbox_ctl_fd (s), POLLIN, 0 },
-                         { lf_sandbox_log_fd (s), POLLIN, 0 },
-                         { lf_sandbox_memory_fd (s), lf_sandbox_memory_fd_is_pri (s) ? POLLPRI : POLLIN, 0 } };
-  poll (p, 3, 20);
-  drain (s);
-  if (p[2].revents)
-    lf_sandbox_on_memory (s);
-  if (lf_sb_host_enforcement (host)->by[LF_LIM_MEMORY] == LF_ENF_SAMPLED)
-    lf_sandbox_sample (s);
-}
-
-static lf_sb_event
-next_event (lf_sandbox *s)
-{
-  lf_time_us end = lf_now_us () + DEADLINE_US;
-  lf_sb_event ev;
-  for (;;)
-    {
-      lf_sandbox_read (s, &ev);
-      if (ev.type == LF_SB_SETUP_FAILED)
-        fail_msg ("set-up: %s: %s", ev.error.what, ev.error.why);
-      if (ev.type != LF_SB_NONE)
-        return ev;
-      if (lf_now_us () > end)
-        fail_msg ("no event in time; output: %s", log_text.data ? log_text.data : "");
-      turn (s);
-    }
-}
-
-static lf_exit_info
-expect_exit (lf_sandbox *s)
-{
-  lf_sb_event ev = next_event (s);
-  drain (s);
-  if (ev.type != LF_SB_EXIT)
-    fail_msg ("event %d instead of the exit", ev.type);
-  return ev.exit;
-}
-
-static void
-expect_launched (lf_sandbox *s)
-{
-  assert_int_equal (next_event (s).type, LF_SB_LAUNCHED);
-}
-
-static void
-expect_code (lf_sandbox *s, int code)
-{
-  lf_exit_info x = expect_exit (s);
-  if (!x.exited || x.code != code)
-    fail_msg ("exited %d, code %d, signal %d; output: %s", x.exited, x.code, x.signal, log_text.data ? log_text.data : "");
-}
-
-static void
-finish (lf_sandbox *s)
-{
-  pid_t pid = lf_sandbox_pid (s);
-  lf_sandbox_destroy (s);
-  assert_int_equal (next_event (s).type, LF_SB_DEAD);
-  lf_sandbox_free (s);
-  assert_true (kill (pid, 0) < 0 && errno == ESRCH);
-}
-
-static void
-wait_output (lf_sandbox *s, const char *text)
-{
-  lf_time_us end = lf_now_us () + DEADLINE_US;
-  while (!log_text.data || !strstr (log_text.data, text))
-    {
-      if (lf_now_us () > end)
-        fail_msg ("no \"%s\" in time; output: %s", text, log_text.data ? log_text.data : "");
-      turn (s);
-    }
-}
-
-/* Until nothing has been printed for several turns: what was on its way has come. */
-static void
-wait_silence (lf_sandbox *s)
-{
-  lf_time_us end = lf_now_us () + DEADLINE_US;
-  for (int quiet = 0; quiet < 4; quiet++)
-    {
-      lf_buf_reset (&log_text);
-      turn (s);
-      if (log_text.len > 0)
-        quiet = -1;
-      if (lf_now_us () > end)
-        fail_msg ("it does not fall silent");
-    }
-}
-
-/* Processes below the helper, as its own /proc entry lists them; -1 where the kernel has no such list. */
-static int
-children (lf_sandbox *s)
-{
-  char path[64], text[256] = "";
-  snprintf (path, sizeof path, "/proc/%d/task/%d/children", (int) lf_sandbox_pid (s), (int) lf_sandbox_pid (s));
-  FILE *f = fopen (path, "re");
-  if (!f)
-    return -1;
-  int n = 0;
-  while (fscanf (f, "%255s", text) == 1)
-    n++;
-  fclose (f);
-  return n;
-}
-
-/* A signal to the runtime from outside: it is the helper's only child then. */
-static int
-kill_inside (lf_sandbox *s, int sig)
-{
-  char path[64];
-  int pid = 0;
-  snprintf (path, sizeof path, "/proc/%d/task/%d/children", (int) lf_sandbox_pid (s), (int) lf_sandbox_pid (s));
-  FILE *f = fopen (path, "re");
-  bool ok = f && fscanf (f, "%d", &pid) == 1 && pid > 0;
-  if (f)
-    fclose (f);
-  return ok ? kill (pid, sig) : -1;
-}
-
-/* A whole life that must end with status 0. */
-static void
-run_check (const char *check, const char *arg)
-{
-  lf_sb_plan p;
-  plan_init (&p, check, arg);
-  lf_sandbox *s = launch (&p);
-  expect_launched (s);
-  expect_code (s, 0);
-  finish (s);
-  plan_fini (&p);
-}
+#include "sandbox_world.h"
 
 /* ---- what it looks like inside --------------------------------------------------------------------------- */
 
@@ -264,7 +28,7 @@ static void
 test_inside (void **state)
 {
   (void) state;
-  char *secret LF_CLEANUP (lf_freep) = lf_asprintf ("%s/secret", root_dir);
+  char *secret LF_CLEANUP (lf_freep) = lf_asprintf ("%s/secret", world.dir);
   run_check ("look", secret);
 }
 
@@ -295,9 +59,9 @@ test_binds (void **state)
   (void) state;
   lf_sb_plan p;
   plan_init (&p, NULL, NULL);
-  p.opt_dir = lf_asprintf ("%s/opt", root_dir);
-  p.binds[0] = (lf_sb_bind){ lf_asprintf ("%s/prefix", root_dir), lf_asprintf ("/home/someone/.tools/prefix") };
-  p.binds[1] = (lf_sb_bind){ lf_asprintf ("%s/prefix", root_dir), lf_asprintf ("/opt/below") };
+  p.opt_dir = lf_asprintf ("%s/opt", world.dir);
+  p.binds[0] = (lf_sb_bind){ lf_asprintf ("%s/prefix", world.dir), lf_asprintf ("/home/someone/.tools/prefix") };
+  p.binds[1] = (lf_sb_bind){ lf_asprintf ("%s/prefix", world.dir), lf_asprintf ("/opt/below") };
   p.binds_n = 2;
   lf_strv_fini (&p.argv);
   const char *script
@@ -311,6 +75,72 @@ test_binds (void **state)
   expect_code (s, 0);
   finish (s);
   plan_fini (&p);
+}
+
+/* More CPUs than the machine has, as a large function on a small machine. */
+static void
+test_cpus (void **state)
+{
+  (void) state;
+  lf_sb_plan p;
+  plan_init (&p, NULL, NULL);
+  p.visible_cpus = (int) sysconf (_SC_NPROCESSORS_ONLN) + 1;
+  lf_strv_fini (&p.argv);
+  char *script LF_CLEANUP (lf_freep)
+      = lf_asprintf ("test $(getconf _NPROCESSORS_ONLN) = %d && test $(grep -c ^processor /proc/cpuinfo) = %d"
+                     " && test $(ls -d /sys/devices/system/cpu/cpu[0-9]* | wc -l) = %d",
+                     p.visible_cpus, p.visible_cpus, p.visible_cpus);
+  lf_strv_add (&p.argv, "/bin/sh");
+  lf_strv_add (&p.argv, "-c");
+  lf_strv_add (&p.argv, script);
+  lf_sandbox *s = launch (&p);
+  expect_launched (s);
+  expect_code (s, 0);
+  finish (s);
+  plan_fini (&p);
+}
+
+static void
+expect_cpuinfo (const char *host, int cpus, const char *want)
+{
+  lf_buf b;
+  lf_buf_init (&b, 0);
+  lf_sb_cpuinfo (host, cpus, &b);
+  assert_string_equal (b.data ? b.data : "", want);
+  lf_buf_fini (&b);
+}
+
+static void
+test_cpuinfo (void **state)
+{
+  (void) state;
+  static const char two[] = "processor\t: 0\nmodel name\t: A\ncore id\t\t: 0\nsiblings\t: 2\n\nprocessor\t: 1\nmodel name\t: "
+                            "B\ncore id\t\t: 7\nsiblings\t: 2\n\n";
+  expect_cpuinfo (two, 1, "processor\t: 0\nmodel name\t: A\ncore id\t\t: 0\nsiblings\t: 1\n\n");
+  expect_cpuinfo (two, 3,
+                  "processor\t: 0\nmodel name\t: A\ncore id\t\t: 0\nsiblings\t: 3\n\n"
+                  "processor\t: 1\nmodel name\t: B\ncore id\t\t: 1\nsiblings\t: 3\n\n"
+                  "processor\t: 2\nmodel name\t: A\ncore id\t\t: 2\nsiblings\t: 3\n\n");
+  expect_cpuinfo ("processor\t: 0\nBogoMIPS\t: 1\n\nHardware\t: X\n", 2,
+                  "processor\t: 0\nBogoMIPS\t: 1\n\nprocessor\t: 1\nBogoMIPS\t: 1\n\nHardware\t: X\n");
+  expect_cpuinfo ("", 2, "");
+  expect_cpuinfo ("\n\n\n", 2, "");
+  expect_cpuinfo ("vendor_id\t: S390\n", 2, "");
+  unsigned seed = 7;
+  for (int round = 0; round < 2000; round++)
+    {
+      static const char letters[] = "processor:\n\t 01acid";
+      char text[128];
+      size_t n = (size_t) rand_r (&seed) % (sizeof text - 1);
+      for (size_t i = 0; i < n; i++)
+        text[i] = letters[(size_t) rand_r (&seed) % (sizeof letters - 1)];
+      text[n] = 0;
+      lf_buf b;
+      lf_buf_init (&b, 65536);
+      lf_sb_cpuinfo (text, rand_r (&seed) % 5, &b);
+      assert_false (b.failed);
+      lf_buf_fini (&b);
+    }
 }
 
 /* ---- ends ------------------------------------------------------------------------------------------------ */
@@ -439,7 +269,7 @@ static void
 test_bomb (void **state)
 {
   (void) state;
-  if (lf_sb_host_enforcement (host)->by[LF_LIM_PROCESSES] != LF_ENF_KERNEL)
+  if (lf_sb_host_enforcement (world.host)->by[LF_LIM_PROCESSES] != LF_ENF_KERNEL)
     {
       print_message ("kernel cannot: no limit of processes here\n");
       skip ();
@@ -454,6 +284,36 @@ test_bomb (void **state)
   wait_output (s, "bomb");
   assert_int_equal (lf_sandbox_kill (s), 0);
   assert_int_equal (expect_exit (s).signal, SIGKILL);
+  finish (s);
+  plan_fini (&p);
+}
+
+/* Someone kills the helper: the runtime's end is told for it, then its own. */
+static void
+test_helper_killed (void **state)
+{
+  (void) state;
+  lf_sb_plan p;
+  lf_error err;
+  plan_init (&p, "tree", NULL);
+  lf_sandbox *s = launch (&p);
+  expect_launched (s);
+  wait_output (s, "grown");
+  assert_int_equal (kill (lf_sandbox_pid (s), SIGKILL), 0);
+  assert_int_equal (expect_exit (s).signal, SIGKILL);
+  assert_int_equal (next_event (s).type, LF_SB_DEAD);
+  assert_int_equal (lf_sandbox_restart (s, &err), -1);
+  assert_int_equal (lf_sandbox_kill (s), -1);
+  lf_sandbox_free (s);
+  /* And the one that waits for the next environment. */
+  if (world.host->spare.pid > 0)
+    {
+      struct pollfd w = { world.host->spare.pidfd, POLLIN, 0 };
+      assert_int_equal (kill (world.host->spare.pid, SIGKILL), 0);
+      assert_int_equal (poll (&w, 1, DEADLINE_US / 1000), 1);
+    }
+  s = launch (&p);
+  expect_launched (s);
   finish (s);
   plan_fini (&p);
 }
@@ -477,7 +337,7 @@ test_memory (void **state)
   assert_true (!x.exited && x.signal == SIGKILL && x.oom);
   lf_sandbox_usage (s, &u);
   assert_true (u.max_memory_bytes > 60 * LF_MB);
-  if (lf_sb_host_enforcement (host)->by[LF_LIM_MEMORY] == LF_ENF_KERNEL)
+  if (lf_sb_host_enforcement (world.host)->by[LF_LIM_MEMORY] == LF_ENF_KERNEL)
     assert_true (u.max_memory_bytes < 200 * LF_MB);
   /* The next life is not blamed for it. */
   if (lf_sandbox_restart (s, &err) < 0)
@@ -516,7 +376,7 @@ test_cache_is_not_memory (void **state)
   (void) state;
   lf_sb_plan p;
   lf_sb_usage u;
-  char *path LF_CLEANUP (lf_freep) = lf_asprintf ("%s/task/large", root_dir);
+  char *path LF_CLEANUP (lf_freep) = lf_asprintf ("%s/task/large", world.dir);
   char *block = calloc (1, LF_MB);
   int fd = open (path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
   assert_true (fd >= 0 && block);
@@ -555,7 +415,7 @@ test_peak (void **state)
   assert_int_equal (kill_inside (s, SIGUSR1), 0);
   wait_output (s, "breathed");
   lf_sandbox_usage (s, &a);
-  if (a.max_memory_bytes == LF_NONE || lf_sb_host_enforcement (host)->by[LF_LIM_MEMORY] != LF_ENF_KERNEL)
+  if (a.max_memory_bytes == LF_NONE || lf_sb_host_enforcement (world.host)->by[LF_LIM_MEMORY] != LF_ENF_KERNEL)
     print_message ("kernel cannot: no peak of memory without control groups\n");
   else
     {
@@ -657,7 +517,7 @@ static void
 doomed_daemon (int out, bool frozen)
 {
   lf_sb_plan p;
-  host = new_host (); /* the other one belongs to the process that lives on */
+  world.host = new_host (); /* the other one belongs to the process that lives on */
   plan_init (&p, "tree", NULL);
   lf_sandbox *s = launch (&p);
   expect_launched (s);
@@ -710,7 +570,7 @@ expect_refused (const char *from, const char *to)
   plan_init (&p, "true", NULL);
   p.binds[0] = (lf_sb_bind){ lf_strdup (from), lf_strdup (to) };
   p.binds_n = 1;
-  assert_null (lf_sandbox_launch (host, "refused", &p, &err));
+  assert_null (lf_sandbox_launch (world.host, "refused", &p, &err));
   assert_int_equal (err.exit, LF_EXIT_USAGE);
   plan_fini (&p);
 }
@@ -732,13 +592,13 @@ test_bad_plans (void **state)
   big[199999] = 0;
   lf_strv_add (&p.env, big);
   free (big);
-  assert_null (lf_sandbox_launch (host, "refused", &p, &err));
+  assert_null (lf_sandbox_launch (world.host, "refused", &p, &err));
   assert_int_equal (err.exit, LF_EXIT_USAGE);
   plan_fini (&p);
   plan_init (&p, "true", NULL);
   free (p.task_dir);
   p.task_dir = lf_strdup ("/no/such/task");
-  assert_null (lf_sandbox_launch (host, "refused", &p, &err));
+  assert_null (lf_sandbox_launch (world.host, "refused", &p, &err));
   plan_fini (&p);
 }
 
@@ -746,7 +606,7 @@ test_bad_plans (void **state)
 static void
 feed (const void *data, size_t n)
 {
-  char *init LF_CLEANUP (lf_freep) = lf_asprintf ("%s/lambdafit-init", root_dir);
+  char *init LF_CLEANUP (lf_freep) = lf_asprintf ("%s/lambdafit-init", world.dir);
   int s[2], st;
   assert_int_equal (socketpair (AF_UNIX, SOCK_SEQPACKET, 0, s), 0);
   pid_t p = fork ();
@@ -804,102 +664,11 @@ test_no_helper (void **state)
 {
   (void) state;
   lf_error err;
-  char *dir LF_CLEANUP (lf_freep) = lf_asprintf ("%s/other", root_dir);
+  char *dir LF_CLEANUP (lf_freep) = lf_asprintf ("%s/other", world.dir);
   lf_sb_host_options o = { .state_dir = dir, .init_path = "/no/such/lambdafit-init" };
   assert_null (lf_sb_host_new (&o, &err));
   assert_int_equal (err.exit, LF_EXIT_UNSUPPORTED);
   assert_true (err.fix[0] != 0);
-}
-
-/* ---- the scenery ----------------------------------------------------------------------------------------- */
-
-static void
-write_at (const char *name, const char *text, mode_t m)
-{
-  char *path LF_CLEANUP (lf_freep) = lf_asprintf ("%s/%s", root_dir, name);
-  lf_error err;
-  assert_int_equal (lf_write_file_atomic (path, text, strlen (text), &err), 0);
-  assert_int_equal (chmod (path, m), 0);
-}
-
-static void
-copy_at (const char *from, const char *name)
-{
-  char *path LF_CLEANUP (lf_freep) = lf_asprintf ("%s/%s", root_dir, name);
-  lf_buf b;
-  lf_error err;
-  lf_buf_init (&b, 0);
-  if (lf_read_file (from, 256 * LF_MB, &b, &err) < 0 || lf_write_file_atomic (path, b.data, b.len, &err) < 0
-      || chmod (path, 0755) < 0)
-    fail_msg ("%s: %s", err.what, err.why);
-  lf_buf_fini (&b);
-}
-
-static void
-folder_at (const char *name)
-{
-  char *path LF_CLEANUP (lf_freep) = lf_asprintf ("%s/%s", root_dir, name);
-  assert_true (mkdir (path, 0755) == 0 || errno == EEXIST);
-  assert_int_equal (chmod (path, 0755), 0);
-}
-
-static int
-set_scene (void **state)
-{
-  (void) state;
-  static const char *const folders[] = { "task", "opt", "opt/layer", "prefix" };
-  strcpy (root_dir, "/tmp/lambdafit-test.XXXXXX");
-  assert_non_null (mkdtemp (root_dir));
-  assert_int_equal (chmod (root_dir, 0755), 0);
-  for (size_t i = 0; i < LF_ARRAY_LEN (folders); i++)
-    folder_at (folders[i]);
-  write_at ("secret", "secret\n", 0644);
-  write_at ("task/not-executable", "#!/bin/sh\n", 0644);
-  write_at ("task/not-a-program", "neither\n", 0755);
-  write_at ("task/bad-interpreter", "#!/no/such/program\n", 0755);
-  write_at ("opt/layer/file", "x\n", 0644);
-  write_at ("prefix/file", "x\n", 0644);
-  char *link LF_CLEANUP (lf_freep) = lf_asprintf ("%s/opt/link", root_dir);
-  assert_int_equal (symlink ("layer/file", link), 0);
-  copy_at ("/proc/self/exe", "task/program");
-  const char *init = lf_libexec_path ("lambdafit-init");
-  copy_at (init, "lambdafit-init");
-  lf_buf_init (&log_text, LF_MB);
-  host = new_host ();
-  return host ? 0 : -1;
-}
-
-static int
-clear_scene (void **state)
-{
-  (void) state;
-  lf_error err;
-  lf_sb_host_free (host);
-  lf_buf_fini (&log_text);
-  return lf_rm_rf (root_dir, &err);
-}
-
-/* As where an administrator or a container forbids them: clone and unshare with a new user namespace are refused. */
-static int
-forbid_user_namespaces (void)
-{
-  enum
-  {
-    NEWUSER = 0x10000000
-  };
-  struct sock_filter f[] = {
-    BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, nr)),
-    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
-    BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 1, 0),
-    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, SYS_unshare, 0, 3),
-    BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, args[0])),
-    BPF_JUMP (BPF_JMP | BPF_JSET | BPF_K, NEWUSER, 0, 1),
-    BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-    BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  struct sock_fprog p = { sizeof f / sizeof *f, f };
-  return prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p) == 0 ? 0 : -1;
 }
 
 /* What a user is told where no sandbox can be made. */
@@ -926,6 +695,9 @@ run_mode (const mode *m)
                                            cmocka_unit_test (test_quota),
                                            cmocka_unit_test (test_exec_from_tmp),
                                            cmocka_unit_test (test_binds),
+                                           cmocka_unit_test (test_cpus),
+                                           cmocka_unit_test (test_cpuinfo),
+                                           cmocka_unit_test (test_helper_killed),
                                            cmocka_unit_test (test_codes),
                                            cmocka_unit_test (test_exec_errors),
                                            cmocka_unit_test (test_restart),
@@ -947,7 +719,7 @@ run_mode (const mode *m)
       = { cmocka_unit_test (test_inside), cmocka_unit_test (test_quota), cmocka_unit_test (test_binds),
           cmocka_unit_test (test_restart), cmocka_unit_test (test_network_none) };
   static const struct CMUnitTest refused[] = { cmocka_unit_test (test_refused) };
-  now_mode = m;
+  world.mode = m;
   print_message ("--- %s\n", m->name);
   if (m->no_userns && m->ordinary_user)
     return cmocka_run_group_tests_name (m->name, refused, NULL, NULL);
