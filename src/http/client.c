@@ -167,7 +167,7 @@ send_all (call *c, const char *p, size_t n)
   return 0;
 }
 
-/* ---- the answer ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- the answer ----------------------------------------------------------------------------------------------------------- */
 
 /* Names and values are collected one after another, and made into views at the end, when the buffer no longer moves. */
 static int
@@ -297,9 +297,10 @@ receive (call *c, bool head, lf_error *err)
         return fail (c, err, e);
       llhttp_errno_t rc = k > 0 ? llhttp_execute (&parser, chunk, (size_t) k) : llhttp_finish (&parser);
       if (rc != HPE_OK && !c->done)
-        return k == 0           ? fail (c, err, ECONNRESET)
+        return k == 0         ? fail (c, err, ECONNRESET)
                : c->no_memory ? LF_FAIL (err, LF_EXIT_IO, c->endpoint, "", "the answer is too large")
-                              : LF_FAIL (err, LF_EXIT_IO, c->endpoint, "is this the address of lambdafit serve?", "what answers there does not speak HTTP/1.1");
+                              : LF_FAIL (err, LF_EXIT_IO, c->endpoint, "is this the address of lambdafit serve?",
+                                         "what answers there does not speak HTTP/1.1");
       if (k == 0 && !c->done)
         return fail (c, err, ECONNRESET);
     }
@@ -312,7 +313,8 @@ static int
 build (call *c, const char *method, const char *path, const lf_http_pair *headers, size_t n, size_t len, lf_buf *b)
 {
   bool v6 = strchr (c->host, ':');
-  lf_buf_addf (b, "%s %s%s HTTP/1.1\r\nHost: %s%s%s:%s\r\n", method, c->prefix, path, v6 ? "[" : "", c->host, v6 ? "]" : "", c->port);
+  lf_buf_addf (b, "%s %s%s HTTP/1.1\r\nHost: %s%s%s:%s\r\n", method, c->prefix, path, v6 ? "[" : "", c->host, v6 ? "]" : "",
+               c->port);
   for (size_t i = 0; i < n; i++)
     if (headers[i].value)
       lf_buf_addf (b, "%s: %s\r\n", headers[i].name, headers[i].value);

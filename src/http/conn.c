@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The life of a connection: reads go to the request being read; a complete request goes to the user; what follows it waits until it is
- * answered, and when too much waits, reading stops. The user's callbacks are called from the loop only, never from inside a reply.
+ * The life of a connection: reads go to the request being read; a complete request goes to the user; what follows it waits until it
+ * is answered, and when too much waits, reading stops. The user's callbacks are called from the loop only, never from inside a
+ * reply.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -60,7 +61,7 @@ lf_http_conn_gone (lf_http_conn *c, bool truncated)
     c->server->o.on_gone (&c->req, c->server->o.user);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------------------------------------- */
 
 static void on_read (uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf);
 
@@ -89,8 +90,8 @@ reading (lf_http_conn *c, bool on)
     lf_http_conn_close (c);
 }
 
-/* The last answer is out. Closing now would reset the connection if bytes are unread, and the client might never see the answer: say
- * "no more from us" and read on for a while. */
+/* The last answer is out. Closing now would reset the connection if bytes are unread, and the client might never see the answer:
+ * say "no more from us" and read on for a while. */
 static void
 linger (lf_http_conn *c)
 {
@@ -366,7 +367,7 @@ lf_http_conn_wake (lf_http_conn *c)
     }
 }
 
-/* ---- accepting, timers --------------------------------------------------------------------------------------------------------------- */
+/* ---- accepting, timers ---------------------------------------------------------------------------------------------------- */
 
 lf_http_conn *
 lf_http_conn_new (lf_http_server *s)

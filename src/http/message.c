@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bytes to requests. The header block is first collected whole (so every view into it stays where it is, and its lines can be checked
- * for what a lenient parser would let through), then parsed in one go. Bodies with a length are counted here; chunked ones go
- * through the parser.
+ * Bytes to requests. The header block is first collected whole (so every view into it stays where it is, and its lines can be
+ * checked for what a lenient parser would let through), then parsed in one go. Bodies with a length are counted here; chunked ones
+ * go through the parser.
  */
 #include <string.h>
 #include <strings.h>
@@ -193,10 +193,11 @@ lf_http_message_reset (lf_http_conn *c)
   c->keep_alive = true;
 }
 
-/* ---- the header block -------------------------------------------------------------------------------------------------------------- */
+/* ---- the header block ----------------------------------------------------------------------------------------------------- */
 
-/* Looks for the end of the header block. Returns the offset after it, 0 when it is not there yet (*from says where to go on), -1 for
- * a line that does not end in CRLF or that continues the line before: readers differ about those, which is how requests are smuggled. */
+/* Looks for the end of the header block. Returns the offset after it, 0 when it is not there yet (*from says where to go on), -1
+ * for a line that does not end in CRLF or that continues the line before: readers differ about those, which is how requests are
+ * smuggled. */
 static ptrdiff_t
 head_end (const char *p, size_t n, size_t *from)
 {
@@ -271,7 +272,8 @@ lf_http_head_feed (lf_http_conn *c, const char *p, size_t n, bool *complete, int
   return (ptrdiff_t) (skipped + take);
 }
 
-/* "METHOD TARGET HTTP/1.x" with single spaces and nothing else. The parser is wider: it takes other protocols, and several spaces. */
+/* "METHOD TARGET HTTP/1.x" with single spaces and nothing else. The parser is wider: it takes other protocols, and several spaces.
+ */
 static bool
 request_line (lf_http_conn *c)
 {
@@ -350,7 +352,7 @@ lf_http_head_parse (lf_http_conn *c, int *status)
   return rule ? (int) head_fail (status, rule) : 0;
 }
 
-/* ---- bodies ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- bodies --------------------------------------------------------------------------------------------------------------- */
 
 int
 lf_http_body_begin (lf_http_conn *c)

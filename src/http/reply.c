@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Answers. The common case is one system call and no allocation: the header block is built in a buffer shared by all connections and
- * written together with the caller's body; only what the socket does not take is copied and queued.
+ * Answers. The common case is one system call and no allocation: the header block is built in a buffer shared by all connections
+ * and written together with the caller's body; only what the socket does not take is copied and queued.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -92,7 +92,7 @@ write_out (lf_http_conn *c, const uv_buf_t *bufs, unsigned n)
   c->queued += w->n;
 }
 
-/* ---- the header block -------------------------------------------------------------------------------------------------------------- */
+/* ---- the header block ----------------------------------------------------------------------------------------------------- */
 
 static void
 add_number (lf_buf *b, uint64_t v, unsigned base)
@@ -194,8 +194,8 @@ usable (const lf_http_conn *c)
   return c->state != ST_CLOSED && c->state != ST_LINGER && !c->answered && !c->failed && !c->streaming;
 }
 
-/* The connection cannot go on after this answer: the client asked for that, or it waits for a "100 Continue" that will not come and may
- * or may not send its body. */
+/* The connection cannot go on after this answer: the client asked for that, or it waits for a "100 Continue" that will not come and
+ * may or may not send its body. */
 static void
 decide_close (lf_http_conn *c)
 {
@@ -257,7 +257,7 @@ lf_http_reply_continue (lf_http_conn *c)
   write_out (c, &b, 1);
 }
 
-/* ---- answers in pieces --------------------------------------------------------------------------------------------------------------- */
+/* ---- answers in pieces ---------------------------------------------------------------------------------------------------- */
 
 void
 lf_http_reply_begin (lf_http_req *r, int status, const lf_http_pair *headers, size_t n)

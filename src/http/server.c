@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Listening sockets, the list of connections, and one timer for all of them. The timer runs only while there is something to wait for,
- * so an idle server costs nothing.
+ * Listening sockets, the list of connections, and one timer for all of them. The timer runs only while there is something to wait
+ * for, so an idle server costs nothing.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -89,7 +89,7 @@ lf_http_server_conns (const lf_http_server *s)
   return s->conns_n;
 }
 
-/* ---- listening ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- listening ------------------------------------------------------------------------------------------------------------ */
 
 static void
 on_connection (uv_stream_t *stream, int status)
@@ -151,12 +151,15 @@ listen_error (lf_error *err, const char *host, int port, int e)
     snprintf (what, sizeof what, "address %s", host);
   int rc;
   if (e == EADDRINUSE)
-    rc = LF_FAIL (err, LF_EXIT_IO, what, "stop the other program (is another lambdafit serve running?), or choose another port: --port N, or --port 0 for any free one",
+    rc = LF_FAIL (err, LF_EXIT_IO, what,
+                  "stop the other program (is another lambdafit serve running?), or choose another port: --port N, or --port 0 for "
+                  "any free one",
                   "it is in use by another program");
   else if (e == EACCES)
     rc = LF_FAIL (err, LF_EXIT_IO, what, "choose a port from 1024 upwards", "this user may not listen there");
   else if (e == EADDRNOTAVAIL)
-    rc = LF_FAIL (err, LF_EXIT_IO, what, "use an address of this machine: 127.0.0.1, or 0.0.0.0 for all", "this machine does not have that address");
+    rc = LF_FAIL (err, LF_EXIT_IO, what, "use an address of this machine: 127.0.0.1, or 0.0.0.0 for all",
+                  "this machine does not have that address");
   else
     rc = LF_FAIL (err, LF_EXIT_IO, what, "", "cannot listen: %s", strerror (e));
   err->sys_errno = e;
@@ -179,7 +182,8 @@ resolve (const char *host, int port, lf_error *err)
     }
   if (rc == 0)
     return list;
-  LF_FAIL (err, LF_EXIT_USAGE, host, "use an address of this machine, such as 127.0.0.1", "not an address to listen on: %s", gai_strerror (rc));
+  LF_FAIL (err, LF_EXIT_USAGE, host, "use an address of this machine, such as 127.0.0.1", "not an address to listen on: %s",
+           gai_strerror (rc));
   return NULL;
 }
 
@@ -210,7 +214,7 @@ lf_http_listen (lf_http_server *s, const char *host, int *port, lf_error *err)
   return 0;
 }
 
-/* ---- timer and wake-ups ---------------------------------------------------------------------------------------------------------------- */
+/* ---- timer and wake-ups --------------------------------------------------------------------------------------------------- */
 
 static void
 on_tick (uv_timer_t *t)

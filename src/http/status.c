@@ -51,7 +51,11 @@ lf_http_status_text (int status)
   for (size_t i = 0; i < LF_ARRAY_LEN (texts); i++)
     if (texts[i].status == status)
       return texts[i].text;
-  return status < 200 ? "Information" : status < 300 ? "OK" : status < 400 ? "Redirect" : status < 500 ? "Client Error" : "Server Error";
+  return status < 200   ? "Information"
+         : status < 300 ? "OK"
+         : status < 400 ? "Redirect"
+         : status < 500 ? "Client Error"
+                        : "Server Error";
 }
 
 lf_str

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How long a sandbox takes from launch to the first instruction of its bootstrap, against posix_spawn of the same program (which prints
- * the monotonic clock as it starts), and how long freezing and thawing an idle environment takes. One line of JSON, microseconds.
- *   bench_launch RUNTIME [COUNT]
+ * How long a sandbox takes from launch to the first instruction of its bootstrap, against posix_spawn of the same program (which
+ * prints the monotonic clock as it starts), and how long freezing and thawing an idle environment takes. One line of JSON,
+ * microseconds. bench_launch RUNTIME [COUNT]
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -191,7 +191,8 @@ watch (const lf_sandbox *s, const char **freezer)
   return fd;
 }
 
-/* Freezes and thaws a program that waits, as environments do between invocations: the calls alone, and until the kernel shows it done. */
+/* Freezes and thaws a program that waits, as environments do between invocations: the calls alone, and until the kernel shows it
+ * done. */
 static void
 freeze_medians (const lf_sb_plan *p, int n, double *calls, double *seen)
 {
@@ -247,10 +248,11 @@ main (int argc, char **argv)
   int64_t n = 100;
   if (argc < 2 || (argc > 2 && lf_parse_i64 (argv[2], 1, COUNT_MAX, &n) < 0) || !mkdtemp (folder))
     return 2;
-  char *task LF_CLEANUP (lf_freep) = lf_asprintf ("%s/task", folder), *boot LF_CLEANUP (lf_freep) = lf_asprintf ("%s/task/bootstrap", folder),
-       *state LF_CLEANUP (lf_freep) = lf_asprintf ("%s/state", folder);
-  if (lf_mkdir_p (task, 0755, &err) < 0 || lf_mkdir_p (state, 0755, &err) < 0 || lf_read_file (argv[1], 64 << 20, &program, &err) < 0
-      || lf_write_file_atomic (boot, program.data, program.len, &err) < 0)
+  char *task LF_CLEANUP (lf_freep) = lf_asprintf ("%s/task", folder),
+                        *boot LF_CLEANUP (lf_freep) = lf_asprintf ("%s/task/bootstrap", folder),
+                        *state LF_CLEANUP (lf_freep) = lf_asprintf ("%s/state", folder);
+  if (lf_mkdir_p (task, 0755, &err) < 0 || lf_mkdir_p (state, 0755, &err) < 0
+      || lf_read_file (argv[1], 64 << 20, &program, &err) < 0 || lf_write_file_atomic (boot, program.data, program.len, &err) < 0)
     die (err.what, err.why);
   chmod (folder, 0755);
   chmod (boot, 0755);
@@ -258,8 +260,14 @@ main (int argc, char **argv)
   host = lf_sb_host_new (&o, &err);
   if (!host)
     die (err.what, err.why);
-  lf_sb_plan p = { .task_dir = task, .memory_bytes = 128 * LF_MB, .tmp_bytes = 512 * LF_MB, .cpu_milli = LF_NONE, .visible_cpus = 2, .fds = 1024,
-                   .processes = 1024, .nproc_rlimit = 742 };
+  lf_sb_plan p = { .task_dir = task,
+                   .memory_bytes = 128 * LF_MB,
+                   .tmp_bytes = 512 * LF_MB,
+                   .cpu_milli = LF_NONE,
+                   .visible_cpus = 2,
+                   .fds = 1024,
+                   .processes = 1024,
+                   .nproc_rlimit = 742 };
   lf_strv_add (&p.env, "PATH=/usr/local/bin:/usr/bin:/bin");
   plan_set (&p, "--now");
   for (int i = 0; i < (int) n; i++)
@@ -274,8 +282,9 @@ main (int argc, char **argv)
   double calls, seen;
   freeze_medians (&p, (int) n, &calls, &seen);
   double a = median (spawned, (int) n), b = median (launched, (int) n), c = median (again, (int) n);
-  printf ("{\"cgroup\":\"%s\",\"count\":%d,\"spawn_us\":%.0f,\"launch_us\":%.0f,\"launch_burst_us\":%.0f,\"freeze_thaw_us\":%.1f,\"freeze_thaw_call_us\":%.1f}\n",
-          drivers[lf_sb_host_cgroup (host)], (int) n, a, b, c, seen, calls);
+  printf ("{\"cgroup\":\"%s\",\"count\":%d,\"spawn_us\":%.0f,\"launch_us\":%.0f,\"launch_burst_us\":%.0f,\"freeze_thaw_us\":%.1f,"
+          "\"freeze_thaw_call_us\":%.1f}\n",
+          drivers[lf_sb_host_cgroup (host)], (int)n, a, b, c, seen, calls);
   lf_strv_fini (&p.argv);
   lf_strv_fini (&p.env);
   tidy ();

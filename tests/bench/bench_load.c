@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A load generator: N keep-alive connections, each sends its next request as soon as the last is answered. Prints one line of JSON:
- * requests, failed, seconds, per_second, and latency in microseconds (mean, p50, p90, p99, p999, max). A request fails when its status is
- * not 200 or it carries X-Amz-Function-Error.
- *   bench_load -p PORT [-u PATH] [-c CONNECTIONS] [-n REQUESTS | -s SECONDS] [-w WARM_SECONDS] [-b BODY]
+ * requests, failed, seconds, per_second, and latency in microseconds (mean, p50, p90, p99, p999, max). A request fails when its
+ * status is not 200 or it carries X-Amz-Function-Error. bench_load -p PORT [-u PATH] [-c CONNECTIONS] [-n REQUESTS | -s SECONDS]
+ * [-w WARM_SECONDS] [-b BODY]
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -136,10 +136,11 @@ report (void)
   for (size_t i = 0; i < done; i++)
     sum += samples[i];
   qsort (samples, done, sizeof *samples, compare);
-  printf ("{\"connections\":%d,\"requests\":%zu,\"failed\":%zu,\"seconds\":%.3f,\"per_second\":%.0f,\"mean_us\":%.1f,\"p50_us\":%u,\"p90_us\":%u,"
+  printf ("{\"connections\":%d,\"requests\":%zu,\"failed\":%zu,\"seconds\":%.3f,\"per_second\":%.0f,\"mean_us\":%.1f,\"p50_us\":%u,"
+          "\"p90_us\":%u,"
           "\"p99_us\":%u,\"p999_us\":%u,\"max_us\":%u}\n",
-          conns_n, done, failed, took, took > 0 ? (double) done / took : 0, done ? sum / (double) done : 0, rank (50), rank (90), rank (99),
-          rank (99.9), rank (100));
+          conns_n, done, failed, took, took > 0 ? (double)done / took : 0, done ? sum / (double)done : 0, rank (50), rank (90),
+          rank (99), rank (99.9), rank (100));
 }
 
 static void
@@ -224,8 +225,9 @@ main (int argc, char **argv)
       }
   conn *conns = calloc ((size_t) conns_n, sizeof *conns);
   samples = malloc (SAMPLES_MAX * sizeof *samples); /* only what is used is touched */
-  lf_buf_addf (&request, "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", path, port,
-               strlen (body), body);
+  lf_buf_addf (&request,
+               "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", path,
+               port, strlen (body), body);
   if (!conns || !samples || request.failed || port == 0)
     {
       fprintf (stderr, "bench_load: -p PORT is needed\n");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The floor: a bare relay on libuv with the two hops of an invocation and as little as possible around them. A caller's POST waits for a
- * runtime in its long poll; the runtime's response goes back to that caller. No routes, no checks, no record, fixed buffers. Prints
- * "PORT RUNTIME_PORT" when ready; ends with its standard input.
+ * The floor: a bare relay on libuv with the two hops of an invocation and as little as possible around them. A caller's POST waits
+ * for a runtime in its long poll; the runtime's response goes back to that caller. No routes, no checks, no record, fixed buffers.
+ * Prints "PORT RUNTIME_PORT" when ready; ends with its standard input.
  */
 #include <netinet/in.h>
 #include <stdbool.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The smallest runtime client: one keep-alive connection, asks for the next invocation, sends the event back as the response. Used as the
- * `bootstrap` of a provided.al2023 function and, as it is, against the relay. An event {"hold_ms":N} is answered after N milliseconds.
- * With the argument "--now" it only prints the monotonic clock in microseconds and ends: the moment it was exec'd. With "--wait" it waits.
+ * The smallest runtime client: one keep-alive connection, asks for the next invocation, sends the event back as the response. Used
+ * as the `bootstrap` of a provided.al2023 function and, as it is, against the relay. An event {"hold_ms":N} is answered after N
+ * milliseconds. With the argument "--now" it only prints the monotonic clock in microseconds and ends: the moment it was exec'd.
+ * With "--wait" it waits.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -134,7 +135,8 @@ main (int argc, char **argv)
       return 1;
     }
   char next[200], head[600];
-  int fd = dial (api), next_n = snprintf (next, sizeof next, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: %s\r\n\r\n", api);
+  int fd = dial (api),
+      next_n = snprintf (next, sizeof next, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: %s\r\n\r\n", api);
   buffer = malloc (BUFFER);
   if (!buffer)
     fail ("malloc");

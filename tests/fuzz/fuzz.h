@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A fuzz target is one file that defines this one function; it returns 0, and aborts when something is wrong. Built with replay.c it is a
- * test of `make check` (each file of tests/fuzz/corpus/NAME and some seeded mutations of it); built by `make fuzz` it runs under libFuzzer.
+ * A fuzz target is one file that defines this one function; it returns 0, and aborts when something is wrong. Built with replay.c
+ * it is a test of `make check` (each file of tests/fuzz/corpus/NAME and some seeded mutations of it); built by `make fuzz` it runs
+ * under libFuzzer.
  */
 #ifndef LF_FUZZ_H
 #define LF_FUZZ_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A connection gets the input from a client. The first byte says how the server behaves (answer at once, later, in pieces, in on_headers,
- * never), the second in how many pieces the bytes arrive. Whatever comes, every request the server announced ends exactly once, answers are
- * HTTP, and nothing is left when the server is closed.
+ * A connection gets the input from a client. The first byte says how the server behaves (answer at once, later, in pieces, in
+ * on_headers, never), the second in how many pieces the bytes arrive. Whatever comes, every request the server announced ends
+ * exactly once, answers are HTTP, and nothing is left when the server is closed.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -54,7 +54,8 @@ static void
 on_request (lf_http_req *r, void *user)
 {
   world *w = user;
-  CHECK (r->too_large ? r->body.len == 0 && r->body_seen > r->body_limit : (int64_t) r->body.len == r->body_seen && r->body_seen <= r->body_limit);
+  CHECK (r->too_large ? r->body.len == 0 && r->body_seen > r->body_limit
+                      : (int64_t)r->body.len == r->body_seen && r->body_seen <= r->body_limit);
   CHECK (!w->held);
   for (size_t i = 0; i < r->trailers_n; i++)
     CHECK (lf_http_trailer (r, "x").n <= 2000 && r->trailers[i].name.p >= r->trailers[0].name.p);
@@ -113,7 +114,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   lf_http_server_options o = { .loop = &w.loop, .header_max = 2000, .body_max = 1000, .user = &w, .on_headers = on_headers,
                                .on_request = on_request, .on_gone = on_gone };
   lf_http_server *s = lf_http_server_new (&o, &err);
-  CHECK (s && socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd) == 0 && lf_http_adopt_fd (s, fd[1], &err) == 0);
+  CHECK (s && socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd) == 0
+         && lf_http_adopt_fd (s, fd[1], &err) == 0);
   for (size_t i = 0, at = 0; i < pieces; i++)
     {
       size_t n = i + 1 == pieces ? size - at : size / pieces;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Runs a fuzz target without a fuzzer. Arguments are files or folders of inputs; with none it takes tests/fuzz/corpus/NAME of the source
- * tree, NAME being the program's name without "fuzz_". Each input is run as it is, then FUZZ_ROUNDS (200) times damaged, from a seed that
- * is printed and that FUZZ_SEED sets. An input that makes the target abort is left in the file "crash-NAME".
+ * Runs a fuzz target without a fuzzer. Arguments are files or folders of inputs; with none it takes tests/fuzz/corpus/NAME of the
+ * source tree, NAME being the program's name without "fuzz_". Each input is run as it is, then FUZZ_ROUNDS (200) times damaged,
+ * from a seed that is printed and that FUZZ_SEED sets. An input that makes the target abort is left in the file "crash-NAME".
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -47,7 +47,8 @@ on_abort (int sig)
 static void
 damage (void)
 {
-  static const char *const nasty[] = { "-1", "0", "18446744073709551616", "9223372036854775807", "\r\n", "\n", "\"", "[[[[[[[[", "\xff\xfe", "\xc3" };
+  static const char *const nasty[]
+      = { "-1", "0", "18446744073709551616", "9223372036854775807", "\r\n", "\n", "\"", "[[[[[[[[", "\xff\xfe", "\xc3" };
   size_t at = rnd (work_n), n = 1 + rnd (16), left = work_n - at;
   switch (rnd (6))
     {

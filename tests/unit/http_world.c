@@ -27,13 +27,15 @@ describe (world *w, const lf_http_req *r)
   lf_buf_addf (b, "%.*s %.*s ? %.*s\n", (int) r->method.n, r->method.p, (int) r->path.n, r->path.p, (int) r->query.n, r->query.p);
   for (size_t i = 0; i < r->headers_n; i++)
     if (r->headers[i].value.n < 200)
-      lf_buf_addf (b, "%.*s=%.*s\n", (int) r->headers[i].name.n, r->headers[i].name.p, (int) r->headers[i].value.n, r->headers[i].value.p);
+      lf_buf_addf (b, "%.*s=%.*s\n", (int)r->headers[i].name.n, r->headers[i].name.p, (int)r->headers[i].value.n,
+                   r->headers[i].value.p);
     else
       lf_buf_addf (b, "%.*s=(%zu)\n", (int) r->headers[i].name.n, r->headers[i].name.p, r->headers[i].value.n);
   lf_buf_addf (b, "body(%lld%s)=", (long long) r->body_seen, r->too_large ? " too large" : "");
   lf_buf_add (b, r->body.data, r->body.len < 100 ? r->body.len : 100);
   for (size_t i = 0; i < r->trailers_n; i++)
-    lf_buf_addf (b, "\n+%.*s=%.*s", (int) r->trailers[i].name.n, r->trailers[i].name.p, (int) r->trailers[i].value.n, r->trailers[i].value.p);
+    lf_buf_addf (b, "\n+%.*s=%.*s", (int)r->trailers[i].name.n, r->trailers[i].name.p, (int)r->trailers[i].value.n,
+                 r->trailers[i].value.p);
   assert_false (b->failed);
 }
 
@@ -120,7 +122,8 @@ turn (world *w)
 int
 dial (world *w)
 {
-  struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons ((uint16_t) w->port), .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  struct sockaddr_in a
+      = { .sin_family = AF_INET, .sin_port = htons ((uint16_t)w->port), .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
   int fd = socket (AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   assert_true (fd >= 0);
   assert_true (connect (fd, (struct sockaddr *) &a, sizeof a) == 0 || errno == EINPROGRESS);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A server on a real loop with loopback clients, all in one thread: nothing happens but what `turn` lets happen, and waiting is always for a
- * condition with a deadline.
+ * A server on a real loop with loopback clients, all in one thread: nothing happens but what `turn` lets happen, and waiting is
+ * always for a condition with a deadline.
  */
 #ifndef LF_HTTP_WORLD_H
 #define LF_HTTP_WORLD_H

@@ -102,8 +102,9 @@ test_methods_and_versions (void **state)
     }
 }
 
-static const char chunked_request[] = "POST /r HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTrailer: A-Type\r\nTrailer: A-Body\r\n\r\n"
-                                      "5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\nA-Type: t\r\nA-Body: \xc3\xa9 b \r\n\r\n";
+static const char chunked_request[]
+    = "POST /r HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTrailer: A-Type\r\nTrailer: A-Body\r\n\r\n"
+      "5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\nA-Type: t\r\nA-Body: \xc3\xa9 b \r\n\r\n";
 static const char length_request[] = "PUT /l?q HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\nhello there";
 static const char plain_request[] = "GET /g HTTP/1.1\r\nHost: h\r\n\r\n";
 
@@ -512,7 +513,7 @@ test_bad_requests (void **state)
     }
 }
 
-/* ---- clients that leave ------------------------------------------------------------------------------------------------------------- */
+/* ---- clients that leave --------------------------------------------------------------------------------------------------- */
 
 static void
 test_half_closed (void **state)
@@ -552,8 +553,9 @@ test_gone (void **state)
   close (fd);
   UNTIL (&w, w.gone == 2);
   /* In the middle of a body: with a length, and chunked; and in the middle of headers, which nobody was told about. */
-  static const char *const cut[] = { "POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n123",
-                                     "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", "POST / HTTP/1.1\r\nContent-Le" };
+  static const char *const cut[]
+      = { "POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n123", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+          "POST / HTTP/1.1\r\nContent-Le" };
   for (size_t i = 0; i < 3; i++)
     {
       fd = dial (&w);
@@ -640,7 +642,7 @@ test_close_with_held (void **state)
   world_close (&w);
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- answers -------------------------------------------------------------------------------------------------------------- */
 
 static void
 test_large_answer (void **state)
@@ -783,7 +785,7 @@ test_stream_slow_and_gone (void **state)
   world_close (&w);
 }
 
-/* ---- limits of a server ---------------------------------------------------------------------------------------------------------------- */
+/* ---- limits of a server --------------------------------------------------------------------------------------------------- */
 
 static void
 test_many_connections (void **state)
@@ -937,7 +939,7 @@ test_idle_memory (void **state)
   world_close (&w);
 }
 
-/* ---- garbage ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- garbage -------------------------------------------------------------------------------------------------------------- */
 
 static uint64_t seed = 0x9E3779B97F4A7C15u;
 static uint32_t
@@ -953,9 +955,34 @@ static void
 make_garbage (lf_buf *b)
 {
   static const char *const bits[] = {
-    "GET ", "POST ", "/", "?", " HTTP/1.1", " HTTP/1.0", "\r\n", "\r\n\r\n", "\n", "\r", "Host: h\r\n", "Content-Length: ", "5\r\n",
-    "0\r\n\r\n", "Transfer-Encoding: chunked\r\n", "Expect: 100-continue\r\n", "5\r\nhello\r\n", "A: ", ": ", ";", "\xc3\xa9", "Connection: close\r\n",
-    "Trailer: A\r\n", "GET / HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "99999999999", "-1", "Upgrade: x\r\n",
+    "GET ",
+    "POST ",
+    "/",
+    "?",
+    " HTTP/1.1",
+    " HTTP/1.0",
+    "\r\n",
+    "\r\n\r\n",
+    "\n",
+    "\r",
+    "Host: h\r\n",
+    "Content-Length: ",
+    "5\r\n",
+    "0\r\n\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Expect: 100-continue\r\n",
+    "5\r\nhello\r\n",
+    "A: ",
+    ": ",
+    ";",
+    "\xc3\xa9",
+    "Connection: close\r\n",
+    "Trailer: A\r\n",
+    "GET / HTTP/1.1\r\n\r\n",
+    "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "99999999999",
+    "-1",
+    "Upgrade: x\r\n",
   };
   lf_buf_reset (b);
   const char *base = rnd (3) == 0 ? chunked_request : rnd (2) ? length_request : plain_request;
@@ -1012,7 +1039,7 @@ test_garbage (void **state)
   world_close (&w);
 }
 
-/* ---- listening ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- listening ------------------------------------------------------------------------------------------------------------ */
 
 static void
 test_listen_errors (void **state)
@@ -1085,7 +1112,8 @@ static void
 test_lookup (void **state)
 {
   (void) state;
-  lf_http_header h[] = { { { "Content-Type", 12 }, { "a", 1 } }, { { "content-type", 12 }, { "b", 1 } }, { { "X", 1 }, { "", 0 } } };
+  lf_http_header h[]
+      = { { { "Content-Type", 12 }, { "a", 1 } }, { { "content-type", 12 }, { "b", 1 } }, { { "X", 1 }, { "", 0 } } };
   lf_http_req r = { .headers = h, .headers_n = 3, .trailers = h + 2, .trailers_n = 1 };
   assert_memory_equal (lf_http_get (&r, "CONTENT-TYPE").p, "a", 1);
   assert_null (lf_http_get (&r, "Content").p);

@@ -173,7 +173,8 @@ test_errors (void **state)
   assert_non_null (strstr (err.why, "refused"));
   assert_non_null (strstr (err.fix, "lambdafit serve"));
   close (fd);
-  static const char *const bad[] = { "https://x", "127.0.0.1:3001", "http://", "http://:1", "http://h:0", "http://h:99999", "http://h:1x", "http://[::1", "" };
+  static const char *const bad[]
+      = { "https://x", "127.0.0.1:3001", "http://", "http://:1", "http://h:0", "http://h:99999", "http://h:1x", "http://[::1", "" };
   for (size_t i = 0; i < LF_ARRAY_LEN (bad); i++)
     {
       assert_int_equal (lf_http_call (bad[i], "GET", "/", NULL, 0, NULL, 0, 1000, &a, &err), -1);
