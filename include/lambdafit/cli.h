@@ -18,6 +18,7 @@ typedef struct lf_args
   bool strict_runtime, pass_credentials;
   const char *template_;
   lf_strv parameters;
+  const char *env_vars;
   /* run, invoke */
   const char *event, *db, *endpoint;
   int64_t count, parallel;

@@ -144,6 +144,25 @@ problems_json (const lf_template *t, cJSON *list)
 }
 
 static int
+events_json (const lf_template *t, cJSON *list)
+{
+  int bad = 0;
+  for (size_t i = 0; i < t->events_n; i++)
+    {
+      const lf_template_event *e = &t->events[i];
+      cJSON *o = add_object (list);
+      bad |= lf_json_add_str (o, "function", e->function);
+      bad |= lf_json_add_str (o, "name", e->name);
+      bad |= lf_json_add_str (o, "type", e->type);
+      bad |= lf_json_add_str (o, "method", e->method);
+      bad |= lf_json_add_str (o, "path", e->path);
+      bad |= lf_json_add_str (o, "auth", e->auth);
+      bad |= lf_json_add_str (o, "mode", e->mode);
+    }
+  return bad;
+}
+
+static int
 functions_json (const lf_template *t, cJSON *list)
 {
   static const char *const code[] = { "path", "inline", "s3", "image" };
@@ -188,6 +207,7 @@ print_json (const lf_template *t, lf_error *err)
   int bad = lf_json_add_str (o, "template", t->path);
   bad |= problems_json (t, cJSON_AddArrayToObject (o, "problems"));
   bad |= functions_json (t, cJSON_AddArrayToObject (o, "functions"));
+  bad |= events_json (t, cJSON_AddArrayToObject (o, "events"));
   if (bad || lf_json_print_pretty (o, &b) < 0)
     return LF_FAIL_NOMEM (err);
   fwrite (b.data, 1, b.len, stdout);

@@ -8,4 +8,4 @@ lambdafit_LDADD = src/daemon/liblf_daemon.a src/api/liblf_api.a src/engine/liblf
 	src/profile/liblf_profile.a src/base/liblf_os.a src/base/liblf_base.a \
 	$(UV_LIBS) $(ZIP_LIBS) $(SQLITE_LIBS) $(CJSON_LIBS) $(NETTLE_LIBS) $(ZLIB_LIBS) $(FYAML_LIBS) -lpthread -lm
 lambdafit_SOURCES += src/cli/cmd_report.c src/cli/report.c src/cli/report.h src/cli/report_html.c src/cli/report_markdown.c
-lambdafit_SOURCES += src/cli/cmd_validate.c src/cli/targets.c src/cli/targets.h
+lambdafit_SOURCES += src/cli/cmd_validate.c src/cli/targets.c src/cli/targets.h src/cli/env_vars.c

@@ -30,6 +30,7 @@ const lf_opt lf_opts[] = {
   F_LIST ("layer", 0, "PATH", layers, "a layer: a directory or a zip; may be repeated, later ones win"),
   F_LIST ("env", 0, "K=V", env, "an environment variable; may be repeated"),
   F_TEXT ("env-file", 0, "FILE", env_file, NULL, "environment variables, one K=V a line"),
+  F_TEXT ("env-vars", 0, "FILE", env_vars, NULL, "environment variables of several functions, as JSON: {\"NAME\": {\"K\": \"V\"}, \"Parameters\": {...}}"),
   F_TEXT ("arch", 0, "ARCH", arch, "x86_64", "x86_64 or arm64 (for the price; code runs on this machine)"),
   F_TEXT ("region", 0, "R", region, "us-east-1", "AWS region: prices and the function's ARN"),
   F_TEXT ("profile", 'p', "P|FILE", profile, LF_PROFILE_DEFAULT, "the platform: limits, behaviour and prices on a date"),

@@ -2,6 +2,7 @@
  *
  * Functions made ready for `run` and `serve`. A function of a template is what the template says; options of the command line count more.
  */
+#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@ lf_targets_fini (lf_targets *t)
     lf_prepared_fini (&t->fns[i]);
   free (t->fns);
   lf_template_free (t->template_);
+  cJSON_Delete (t->env_vars);
   memset (t, 0, sizeof *t);
 }
 
@@ -48,39 +50,7 @@ say_function (const lf_args *a, const lf_prepared *p, const char *from, bool one
              (long long) (f->timeout_ms / 1000), from);
 }
 
-/* ---- folders and zips ------------------------------------------------------------------------------------------------------------- */
-
-static int
-from_paths (const lf_args *a, const lf_profile *p, bool one, lf_targets *out, lf_error *err)
-{
-  size_t n = a->rest_n ? (size_t) a->rest_n : 1;
-  if (a->parameters.n)
-    return LF_FAIL (err, LF_EXIT_USAGE, "--parameter", "give the template with -t", "there is no template to give a parameter to");
-  if (a->name && n > 1)
-    return LF_FAIL (err, LF_EXIT_USAGE, "--name", "leave it out: each function is named after its target", "one name cannot be given to %zu functions", n);
-  if (!(out->fns = calloc (n, sizeof *out->fns)))
-    return LF_FAIL_NOMEM (err);
-  for (size_t i = 0; i < n; i++)
-    {
-      const char *target = a->rest_n ? a->rest[i] : ".";
-      lf_function f;
-      if (lf_args_function (a, &f, err) < 0)
-        {
-          lf_function_fini (&f);
-          return -1;
-        }
-      f.single_use = one && a->cold;
-      int rc = lf_prepare (&f, target, a->interpreter, a->strict_runtime, p, &out->fns[i], err);
-      lf_function_fini (&f);
-      if (rc < 0)
-        return -1;
-      out->n++;
-      say_function (a, &out->fns[i], target, one);
-    }
-  return 0;
-}
-
-/* ---- functions of a template ------------------------------------------------------------------------------------------------------- */
+/* ---- options that count more ------------------------------------------------------------------------------------------------------- */
 
 static void
 take_text (char **to, char **from)
@@ -143,6 +113,51 @@ override (const lf_args *a, lf_function *f, lf_error *err)
   lf_function_fini (&o);
   return rc;
 }
+
+/* ---- folders and zips ------------------------------------------------------------------------------------------------------------- */
+
+/* What a target is called: its last part, without ".zip". */
+static char *
+base_name (const char *target)
+{
+  char *real LF_CLEANUP (lf_freep) = realpath (target, NULL);
+  const char *base = real && strrchr (real, '/') ? strrchr (real, '/') + 1 : target;
+  size_t n = strlen (base);
+  return lf_strndup (base, n > 4 && lf_ends (base, ".zip") ? n - 4 : n);
+}
+
+static int
+from_paths (const lf_args *a, const lf_profile *p, bool one, lf_targets *out, lf_error *err)
+{
+  size_t n = a->rest_n ? (size_t) a->rest_n : 1;
+  if (a->parameters.n)
+    return LF_FAIL (err, LF_EXIT_USAGE, "--parameter", "give the template with -t", "there is no template to give a parameter to");
+  if (a->name && n > 1)
+    return LF_FAIL (err, LF_EXIT_USAGE, "--name", "leave it out: each function is named after its target", "one name cannot be given to %zu functions", n);
+  if (!(out->fns = calloc (n, sizeof *out->fns)))
+    return LF_FAIL_NOMEM (err);
+  for (size_t i = 0; i < n; i++)
+    {
+      const char *target = a->rest_n ? a->rest[i] : ".";
+      lf_function f;
+      char *base LF_CLEANUP (lf_freep) = base_name (target);
+      lf_function_init (&f);
+      int rc = lf_env_vars_apply (out->env_vars, NULL, a->name ? a->name : base, &f, err);
+      if (rc == 0)
+        rc = override (a, &f, err);
+      f.single_use = one && a->cold;
+      if (rc == 0)
+        rc = lf_prepare (&f, target, a->interpreter, a->strict_runtime, p, &out->fns[i], err);
+      lf_function_fini (&f);
+      if (rc < 0)
+        return -1;
+      out->n++;
+      say_function (a, &out->fns[i], target, one);
+    }
+  return 0;
+}
+
+/* ---- functions of a template ------------------------------------------------------------------------------------------------------- */
 
 static bool
 is_remote (const char *layer)
@@ -232,9 +247,10 @@ find_code (const lf_template *t, const lf_template_function *fn, char **target, 
 }
 
 static int
-prepare_function (const lf_args *a, const lf_profile *p, const lf_template *t, const lf_template_function *fn, bool one, lf_prepared *out, bool *skip,
+prepare_function (const lf_args *a, const lf_profile *p, const lf_targets *all, const lf_template_function *fn, bool one, lf_prepared *out, bool *skip,
                   lf_error *err)
 {
+  const lf_template *t = all->template_;
   char *target LF_CLEANUP (lf_freep) = NULL;
   lf_function f;
   lf_runtime_info rt;
@@ -244,6 +260,8 @@ prepare_function (const lf_args *a, const lf_profile *p, const lf_template *t, c
   if (lf_template_function_usable (t, fn, err) < 0 || find_code (t, fn, &target, skip, err) < 0)
     return -1;
   int rc = lf_function_copy (&f, &fn->f, err);
+  if (rc == 0)
+    rc = lf_env_vars_apply (all->env_vars, fn->logical_id, fn->f.name, &f, err);
   if (rc == 0)
     rc = override (a, &f, err);
   if (rc == 0)
@@ -354,7 +372,7 @@ from_template_all (const lf_args *a, const lf_profile *p, lf_targets *out, lf_er
       const lf_template_function *fn = a->rest_n ? lf_template_function_find (t, a->rest[i]) : &t->functions[i];
       if (!fn)
         return LF_FAIL (err, LF_EXIT_USAGE, a->rest[i], names, "%s has no function of this logical id or name", t->path);
-      if (prepare_function (a, p, t, fn, false, &out->fns[out->n], &skip, err) == 0)
+      if (prepare_function (a, p, out, fn, false, &out->fns[out->n], &skip, err) == 0)
         {
           out->n++;
           say_events (a, t, fn->logical_id);
@@ -386,7 +404,7 @@ from_template (const lf_args *a, const lf_profile *p, bool one, lf_targets *out,
     return from_template_all (a, p, out, err);
   if (!(out->fns = calloc (1, sizeof *out->fns)))
     return LF_FAIL_NOMEM (err);
-  if (prepare_function (a, p, t, fn, true, &out->fns[0], &skip, err) < 0)
+  if (prepare_function (a, p, out, fn, true, &out->fns[0], &skip, err) < 0)
     return -1;
   out->n = 1;
   return 0;
@@ -409,12 +427,16 @@ lf_targets_prepare (const lf_args *a, const lf_profile *p, bool one, lf_targets 
   lf_template_options o;
   memset (out, 0, sizeof *out);
   lf_args_template_options (a, &o);
-  int rc = 0;
+  int rc = lf_env_vars_load (a, &out->env_vars, err);
   /* A path is a path, whatever lies beside it; a word that is none may be a function of the folder's template. */
-  if (a->template_ || !any_is_path (a))
+  if (rc == 0 && (a->template_ || !any_is_path (a)))
     rc = lf_args_template (a, &path, err);
   if (rc == 0 && path && !(out->template_ = lf_template_load (path, &o, err)))
-    rc = -1;
+    {
+      if (!a->template_ && !err->fix[0])
+        snprintf (err->fix, sizeof err->fix, "correct the template, or give the folder itself: lambdafit %s .", one ? "run" : "serve");
+      rc = -1;
+    }
   /* A template that was not asked for and has no function leaves the folder itself. */
   if (rc == 0 && path && !a->template_ && !a->rest_n && out->template_->functions_n == 0)
     {

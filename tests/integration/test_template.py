@@ -101,6 +101,23 @@ def test_options_count_more(run, app):
     assert env["WHO"] == "me" and env["MORE"] == "x" and env["NUMBER"] == "31"
 
 
+def test_env_vars(run, app):
+    """The file of `sam local --env-vars`, with a template and without."""
+    vars = app / "vars.json"
+    vars.write_text(json.dumps({"Hello": {"WHO": "file", "NUMBER": 5, "NEW": True}, "Parameters": {"WHO": "all", "ALL": "x"}, "src": {"WHO": "folder"}}))
+    env = json.loads(run("run", "Hello", "--env-vars", "vars.json", "--quiet", cwd=app).stdout)["env"]
+    assert (env["WHO"], env["NUMBER"], env["NEW"], env["ALL"], env["FLAG"]) == ("file", "5", "true", "x", "true")
+    env = json.loads(run("run", "Hello", "--env-vars", "vars.json", "--env", "WHO=me", "--quiet", cwd=app).stdout)["env"]
+    assert env["WHO"] == "me"
+    env = json.loads(run("run", "src", "--handler", "app.main", "--layer", "layer", "--env-vars", "vars.json", "--quiet", cwd=app).stdout)["env"]
+    assert (env["WHO"], env["ALL"]) == ("folder", "x")
+    for text in ("[1]", '{"Hello": 1}', '{"Hello": {"A": {}}}', '{"Hello": {"A=B": "x"}}', "{", ""):
+        vars.write_text(text)
+        r = run("run", "Hello", "--env-vars", "vars.json", cwd=app)
+        assert r.returncode == 2 and "vars.json" in r.stderr, (text, r.stderr)
+    assert run("run", "Hello", "--env-vars", "gone.json", cwd=app).returncode in (2, 4)
+
+
 def test_parameters(run, app):
     r = run("run", "Hello", "--parameter", "Stage=prod", "--quiet", cwd=app)
     assert json.loads(r.stdout)["name"] == "local-prod-hello", r.stderr
@@ -158,6 +175,9 @@ def test_wrong_templates(run, app):
         place = f"t.yaml:{text.count(chr(10), 0, at) + 1}:{at - text.rfind(chr(10), 0, at)}: "
         assert r.returncode == 2 and place in r.stderr and message in r.stderr, (text, place, r.stderr)
         assert r.stdout == ""
+    (app / "template.yaml").write_text("- nothing\n")
+    r = run("run", cwd=app)
+    assert r.returncode == 2 and "lambdafit run ." in r.stderr
     r = run("run", "-t", "missing.yaml", cwd=app)
     assert r.returncode in (2, 4) and "missing.yaml" in r.stderr
 
@@ -237,6 +257,9 @@ def test_validate_good(run, app):
     r = run("validate", cwd=app)
     assert r.returncode == 0 and r.stdout == "", r.stdout + r.stderr
     assert "2 functions, 0 errors, 0 warnings" in r.stderr
+    out = json.loads(run("validate", "--json", cwd=app).stdout)
+    assert out["problems"] == [] and [f["logical_id"] for f in out["functions"]] == ["Hello", "Inline"]
+    assert out["events"] == [{"function": "Hello", "name": "Get", "type": "HttpApi", "method": "GET", "path": "/hi", "auth": None, "mode": None}]
 
 
 def test_validate_environment_size(run, app):
