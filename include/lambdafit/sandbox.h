@@ -66,8 +66,8 @@ const char *lf_cg_where (const lf_cg_driver *d); /* our parent group, for messag
 int lf_cg_usage_hot (lf_cg *g, lf_cg_usage *u);
 /* Sets all limits anew; what is LF_NONE is left as it is. */
 int lf_cg_set_limits (lf_cg *g, const lf_cg_limits *l, lf_error *err);
-/* Descriptors (close-on-exec, the caller's) by which a process moves itself in: it writes "0" to each. Moving can take the kernel
- * many milliseconds, which this leaves to the process that moves. Freezing is left out: a group joined so is not frozen by the v1
+/* Descriptors (close-on-exec, the caller's) by which a process that has one thread moves itself in: it writes "0" to each. Moving another
+ * process can take the kernel many milliseconds. Freezing is left out: a group joined so is not frozen by the v1
  * freezer. Returns how many, or -1. */
 #define LF_CG_JOIN_MAX 5
 int lf_cg_join_fds (lf_cg *g, int fds[LF_CG_JOIN_MAX], lf_error *err);

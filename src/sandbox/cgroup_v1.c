@@ -224,13 +224,15 @@ v1_join (lf_cg *g, int fds[LF_CG_JOIN_MAX], lf_error *err)
       /* A frozen process cannot die, so what must die with the daemon stays out of the freezer. */
       if (h == LF_CGH_FREEZER || g->d->at[h] < 0 || g->d->same[h])
         continue;
-      fds[n] = hot (g, h, "cgroup.procs", O_WRONLY);
+      /* A task that moves itself alone needs not wait until no process of the machine forks or ends, as "cgroup.procs" makes it do:
+       * 0.1 ms for all hierarchies instead of 10 to 20. */
+      fds[n] = hot (g, h, "tasks", O_WRONLY);
       if (fds[n] < 0)
         {
           int e = -fds[n];
           while (n > 0)
             lf_cgp_close (&fds[--n]);
-          return LF_FAIL (err, LF_EXIT_UNSUPPORTED, "cgroup v1", "", "cannot open the list of processes of the %s group: %s", lf_cgp_controller (h), strerror (e));
+          return LF_FAIL (err, LF_EXIT_UNSUPPORTED, "cgroup v1", "", "cannot open the list of tasks of the %s group: %s", lf_cgp_controller (h), strerror (e));
         }
       n++;
     }

@@ -33,18 +33,18 @@ static const fake_file v2_files[] = {
   { "cpu.stat", "usage_usec 5000\nuser_usec 4000\nsystem_usec 1000\nnr_periods 2\nnr_throttled 1\nthrottled_usec 700\n" },
   { "pids.max", "max\n" }, { "pids.current", "4\n" },
 };
-static const fake_file v1_memory[] = {
+static const fake_file v1_memory[] = { { "tasks", "" },
   { "cgroup.procs", "" }, { "memory.limit_in_bytes", "9223372036854771712\n" }, { "memory.memsw.limit_in_bytes", "9223372036854771712\n" },
   { "memory.usage_in_bytes", "1000\n" }, { "memory.max_usage_in_bytes", "2000\n" }, { "memory.swappiness", "60\n" },
   { "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n" }, { "cgroup.event_control", "" }, { "memory.use_hierarchy", "0\n" },
 };
-static const fake_file v1_cpu[] = {
+static const fake_file v1_cpu[] = { { "tasks", "" },
   { "cgroup.procs", "" }, { "cpu.cfs_period_us", "100000\n" }, { "cpu.cfs_quota_us", "-1\n" },
   { "cpu.stat", "nr_periods 9\nnr_throttled 4\nthrottled_time 700000\n" },
 };
-static const fake_file v1_cpuacct[] = { { "cgroup.procs", "" }, { "cpuacct.usage", "5000000\n" } };
-static const fake_file v1_pids[] = { { "cgroup.procs", "" }, { "pids.max", "max\n" }, { "pids.current", "4\n" } };
-static const fake_file v1_freezer[] = { { "cgroup.procs", "" }, { "freezer.state", "THAWED\n" } };
+static const fake_file v1_cpuacct[] = { { "tasks", "" }, { "cgroup.procs", "" }, { "cpuacct.usage", "5000000\n" } };
+static const fake_file v1_pids[] = { { "tasks", "" }, { "cgroup.procs", "" }, { "pids.max", "max\n" }, { "pids.current", "4\n" } };
+static const fake_file v1_freezer[] = { { "tasks", "" }, { "cgroup.procs", "" }, { "freezer.state", "THAWED\n" } };
 
 static char tree[PATH_MAX];
 static const char *absent;      /* a file that new groups do not get, NULL for none */
@@ -1049,6 +1049,47 @@ test_real_processes (void **state)
   free_group (g);
 }
 
+/* A process that moves itself by the descriptors it was given is in the group and counted there. */
+static int joining[LF_CG_JOIN_MAX], joining_n;
+
+static void
+join_and_touch (int go, int said)
+{
+  char c;
+  for (int i = 0; i < joining_n; i++)
+    if (write (joining[i], "0", 1) != 1)
+      _exit (7);
+  touch (20);
+  if (write (said, "d", 1) != 1 || read (go, &c, 1) != 1)
+    _exit (8);
+}
+
+static void
+test_real_join (void **state)
+{
+  (void) state;
+  NEED (can.memory && can.pids && can.peak);
+  lf_error err = { 0 };
+  const lf_cg_limits l = { 64 * LF_MB, LF_NONE, 8 };
+  lf_cg *g = lf_cg_new (real, "join", &l, &err);
+  assert_non_null (g);
+  joining_n = lf_cg_join_fds (g, joining, &err);
+  assert_in_range (joining_n, 1, LF_CG_JOIN_MAX);
+  child c = start (join_and_touch);
+  for (int i = 0; i < joining_n; i++)
+    close (joining[i]);
+  step (&c);
+  assert_true (says (&c, 20000));
+  lf_cg_usage u;
+  lf_cg_usage_get (g, &u);
+  assert_int_equal (u.processes, 1);
+  assert_in_range (u.peak_bytes, 20 * LF_MB, 28 * LF_MB);
+  step (&c);
+  int st = wait_end (&c);
+  assert_true (WIFEXITED (st) && WEXITSTATUS (st) == 0);
+  free_group (g);
+}
+
 static void
 test_real_sweep (void **state)
 {
@@ -1112,7 +1153,7 @@ main (void)
   const struct CMUnitTest kernel[] = {
     cmocka_unit_test (test_real_memory_kill), cmocka_unit_test (test_real_peak), cmocka_unit_test (test_real_mark),
     cmocka_unit_test (test_real_set_memory), cmocka_unit_test (test_real_cpu), cmocka_unit_test (test_real_freeze),
-    cmocka_unit_test (test_real_processes), cmocka_unit_test (test_real_sweep),
+    cmocka_unit_test (test_real_processes), cmocka_unit_test (test_real_join), cmocka_unit_test (test_real_sweep),
   };
   int failed = cmocka_run_group_tests_name ("fake trees", fake, NULL, NULL);
   return failed + cmocka_run_group_tests_name ("this machine", kernel, real_open, real_close);
