@@ -98,7 +98,7 @@ lf_store_fail_db (sqlite3 *db, const char *path, int rc, const char *doing, lf_e
       default:
         LF_FAIL (err, LF_EXIT_IO, path, "check the disk, or use another place with --db FILE", "cannot %s: %s%s%s (SQLite %d)", doing, text, e != 0 && io ? ", " : "", e != 0 && io ? strerror (e) : "", full);
       }
-  err->sys_errno = io ? e : 0;
+  err->sys_errno = io ? e : (rc & 0xff) == SQLITE_BUSY ? EBUSY : 0;
   return -1;
 }
 
@@ -242,16 +242,23 @@ open_writer (lf_store *s, lf_error *err)
   return 0;
 }
 
+/* Turning a new file to write-ahead logging takes a lock for which SQLite does not wait: when several programs open the same new file,
+ * one does it and the others come again. */
 lf_store *
 lf_store_open (const char *path, lf_error *err)
 {
-  lf_store *s = new_store (path, err);
-  if (s != NULL && open_writer (s, err) != 0)
+  lf_time_us deadline = lf_now_us () + LF_STORE_BUSY_MS * 1000;
+  for (;;)
     {
+      lf_store *s = new_store (path, err);
+      if (s == NULL || open_writer (s, err) == 0)
+        return s;
       lf_store_close (s);
-      return NULL;
+      if (err->sys_errno != EBUSY || lf_now_us () > deadline)
+        return NULL;
+      sqlite3_sleep (5);
+      memset (err, 0, sizeof *err);
     }
-  return s;
 }
 
 void

@@ -118,12 +118,10 @@ one_int (sqlite3 *db, const char *sql, int *out)
   return rc != SQLITE_OK ? rc : end;
 }
 
-/* 0 for a database without any table; SQLITE_MISMATCH for a database of some other program. */
-int
-lf_schema_version (sqlite3 *db, int *out)
+static int
+read_version (sqlite3 *db, int *out)
 {
   int application = 0, tables = 0;
-  *out = 0;
   int rc = one_int (db, "PRAGMA user_version", out);
   if (rc == SQLITE_OK)
     rc = one_int (db, "PRAGMA application_id", &application);
@@ -134,4 +132,22 @@ lf_schema_version (sqlite3 *db, int *out)
   if (tables == 0 && *out == 0)
     return SQLITE_OK;
   return application == LF_STORE_APPLICATION_ID && *out > 0 ? SQLITE_OK : SQLITE_MISMATCH;
+}
+
+/* 0 for a database without any table; SQLITE_MISMATCH for a database of some other program. Read as one: another process may be making
+ * the same file just now. */
+int
+lf_schema_version (sqlite3 *db, int *out)
+{
+  *out = 0;
+  if (sqlite3_get_autocommit (db) == 0)
+    return read_version (db, out);
+  int rc = sqlite3_exec (db, "BEGIN", NULL, NULL, NULL);
+  if (rc != SQLITE_OK)
+    return rc;
+  rc = read_version (db, out);
+  int end = sqlite3_exec (db, "COMMIT", NULL, NULL, NULL);
+  if (end != SQLITE_OK)
+    sqlite3_exec (db, "ROLLBACK", NULL, NULL, NULL);
+  return rc != SQLITE_OK ? rc : end;
 }

@@ -214,13 +214,17 @@ write_many (void *user)
   lf_error err = { 0 };
   const char *who = user;
   lf_store *s = lf_store_open (help_path ("shared.db"), &err);
+  if (s == NULL)
+    fprintf (stderr, "%s: %s: %s (%s:%d)\n", who, err.what, err.why, err.file, err.line);
   CHECK (s != NULL);
   for (int i = 0; i < 300; i++)
     {
       char id[32];
       snprintf (id, sizeof id, "%s-%d", who, i);
-      CHECK (help_add (s, id, "f", &err) == 0);
-      CHECK (lf_store_commit (s, &err) == 0);
+      int rc = help_add (s, id, "f", &err) == 0 ? lf_store_commit (s, &err) : -1;
+      if (rc != 0)
+        fprintf (stderr, "%s: %s: %s (%s:%d)\n", id, err.what, err.why, err.file, err.line);
+      CHECK (rc == 0);
     }
   lf_store_close (s);
   return 0;
