@@ -37,7 +37,7 @@ struct lf_sandbox
 {
   lf_sb_host *host;
   lf_sb_child child;
-  int epoll, tmp_fd, proc_fd, listen_fd, memory_fd;
+  int epoll, tmp_fd, proc_fd, listen_fd, runtime_fd, memory_fd;
   lf_cg *cg; /* child.cg */
   state st;
   bool running; /* a runtime was launched and its end not yet told */
@@ -101,7 +101,7 @@ lf_sandbox_launch (lf_sb_host *h, const char *id, const lf_sb_plan *plan, lf_err
     }
   s->host = h;
   s->child = LF_SB_NO_CHILD;
-  s->epoll = s->tmp_fd = s->proc_fd = s->listen_fd = s->memory_fd = -1;
+  s->epoll = s->tmp_fd = s->proc_fd = s->listen_fd = s->runtime_fd = s->memory_fd = -1;
   s->memory_limit = plan->memory_bytes;
   s->max_memory = s->peak_memory = s->sampled = s->oom_seen = s->mark = LF_NONE;
   s->tmp = LF_NONE;
@@ -390,16 +390,21 @@ lf_sandbox_sample (lf_sandbox *s)
 /* ---- events ---------------------------------------------------------------------------------------------- */
 
 static void
-take_fds (lf_sandbox *s, struct msghdr *m)
+take_fds (lf_sandbox *s, uint32_t type, struct msghdr *m)
 {
+  int *ready[3] = { &s->tmp_fd, &s->proc_fd, &s->listen_fd };
   for (struct cmsghdr *c = CMSG_FIRSTHDR (m); c; c = CMSG_NXTHDR (m, c))
     if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
       {
-        int fds[3], *to[3] = { &s->tmp_fd, &s->proc_fd, &s->listen_fd };
+        int fds[3];
         size_t n = (c->cmsg_len - CMSG_LEN (0)) / sizeof (int);
         memcpy (fds, CMSG_DATA (c), n * sizeof (int));
         for (size_t i = 0; i < n && i < 3; i++)
-          *to[i] = fds[i];
+          {
+            int *to = type == LF_INIT_NOTE_READY ? ready[i] : &s->runtime_fd;
+            lf_closep (to);
+            *to = fds[i];
+          }
       }
 }
 
@@ -423,7 +428,7 @@ receive (lf_sandbox *s, lf_init_note *n)
   if (r != (ssize_t) sizeof *n)
     return -1;
   n->text[sizeof n->text - 1] = 0;
-  take_fds (s, &m);
+  take_fds (s, n->type, &m);
   return 1;
 }
 
@@ -451,6 +456,7 @@ ended (lf_sandbox *s, int status, lf_sb_event *ev)
   ev->exit = exit_info (s, status);
   s->running = s->oom = s->frozen = false;
   s->sampled = LF_NONE;
+  lf_closep (&s->runtime_fd);
 }
 
 /* Turns a note into an event; false when it is not one for the caller. */
@@ -567,13 +573,24 @@ lf_sandbox_kill (lf_sandbox *s)
   return r;
 }
 
+/* Only v2 can kill what is frozen, and everything must be able to die with the daemon: elsewhere processes are stopped. The
+ * runtime's own at once and without waking the helper first; the helper then does the rest of the tree. */
+static int
+stop_or_go (lf_sandbox *s, bool stop)
+{
+  if (s->host->kind == LF_CG_V2)
+    return stop ? lf_cg_freeze (s->cg) : lf_cg_thaw (s->cg);
+  if (s->runtime_fd >= 0)
+    syscall (SYS_pidfd_send_signal, s->runtime_fd, stop ? SIGSTOP : SIGCONT, NULL, 0);
+  return command (s, stop ? LF_INIT_CMD_STOP : LF_INIT_CMD_CONT);
+}
+
 int
 lf_sandbox_freeze (lf_sandbox *s)
 {
   if (s->frozen)
     return 0;
-  /* Only v2 can kill what is frozen, and everything must be able to die with the daemon: elsewhere processes are stopped. */
-  if (s->host->kind == LF_CG_V2 ? lf_cg_freeze (s->cg) < 0 : command (s, LF_INIT_CMD_STOP) < 0)
+  if (stop_or_go (s, true) < 0)
     return -1;
   s->frozen = true;
   return 0;
@@ -584,7 +601,7 @@ lf_sandbox_thaw (lf_sandbox *s)
 {
   if (!s->frozen)
     return 0;
-  if (s->host->kind == LF_CG_V2 ? lf_cg_thaw (s->cg) < 0 : command (s, LF_INIT_CMD_CONT) < 0)
+  if (stop_or_go (s, false) < 0)
     return -1;
   s->frozen = false;
   return 0;
@@ -603,6 +620,7 @@ lf_sandbox_destroy (lf_sandbox *s)
   lf_closep (&s->tmp_fd);
   lf_closep (&s->proc_fd);
   lf_closep (&s->listen_fd);
+  lf_closep (&s->runtime_fd);
 }
 
 static void
@@ -629,6 +647,7 @@ lf_sandbox_free (lf_sandbox *s)
   lf_closep (&s->tmp_fd);
   lf_closep (&s->proc_fd);
   lf_closep (&s->listen_fd);
+  lf_closep (&s->runtime_fd);
   lf_error ignored;
   if (s->cg)
     lf_cg_free (s->cg, &ignored);

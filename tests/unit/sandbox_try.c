@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * sandbox_try: runs a command in a sandbox and shows what happens; with -b, measures how long sandboxes take to start. For
- * developers. sandbox_try [-n] [-o] [-s] [-m MB] [-t MB] [-g none|v1|v2] [-d TASKDIR] [-b COUNT] [--] COMMAND [ARGUMENT...]
+ * developers. sandbox_try [-f] [-n] [-o] [-s] [-m MB] [-t MB] [-g none|v1|v2] [-d TASKDIR] [-b COUNT] [--] COMMAND [ARGUMENT...]
  */
 #include <errno.h>
 #include <poll.h>
@@ -156,6 +156,39 @@ bench (lf_sb_host *h, const lf_sb_plan *p, int n)
   free (plain);
 }
 
+/* How long the daemon is busy with freezing and thawing a sandbox that sleeps. The runtime must be one that stays. */
+static void
+bench_freeze (lf_sb_host *h, const lf_sb_plan *p, int n)
+{
+  lf_error err;
+  lf_time_us *both = calloc ((size_t) n, sizeof *both);
+  lf_sandbox *s = lf_sandbox_launch (h, "freeze", p, &err);
+  if (!s)
+    die (&err);
+  for (lf_sb_event ev = { 0 }; ev.type != LF_SB_LAUNCHED;)
+    if ((ev = next_event (s)).type == LF_SB_SETUP_FAILED)
+      die (&ev.error);
+  for (int i = 0; i < n; i++)
+    {
+      lf_time_us t = lf_now_us ();
+      lf_sandbox_freeze (s);
+      lf_sandbox_thaw (s);
+      both[i] = lf_now_us () - t;
+      usleep (1000); /* let it settle, as between invocations */
+    }
+  printf ("freeze and thaw %lld us\n", (long long) median (both, n));
+  lf_time_us t = lf_now_us ();
+  for (int i = 0; i < n; i++)
+    {
+      lf_sb_usage u;
+      lf_sandbox_usage (s, &u);
+      lf_sandbox_mark (s);
+    }
+  printf ("usage and mark %.1f us\n", (double) (lf_now_us () - t) / n);
+  lf_sandbox_free (s);
+  free (both);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -171,12 +204,16 @@ main (int argc, char **argv)
   char dir[] = "/tmp/sandbox_try.XXXXXX";
   lf_sb_host_options o = { .state_dir = dir };
   int count = 0, c;
+  bool freeze = false;
   lf_error err;
-  while ((c = getopt (argc, argv, "+nosm:t:g:d:b:")) != -1)
+  while ((c = getopt (argc, argv, "+fnosm:t:g:d:b:")) != -1)
     switch (c)
       {
       case 'n':
         p.network = LF_NET_NONE;
+        break;
+      case 'f':
+        freeze = true;
         break;
       case 's':
         o.no_spare = true;
@@ -219,7 +256,7 @@ main (int argc, char **argv)
     }
   fprintf (stderr, "host ready in %lld us, cgroup driver %d\n", (long long) (lf_now_us () - t), lf_sb_host_cgroup (h));
   if (count)
-    bench (h, &p, count);
+    freeze ? bench_freeze (h, &p, count) : bench (h, &p, count);
   else
     run_once (h, &p);
   lf_sb_host_free (h);

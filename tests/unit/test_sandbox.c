@@ -277,8 +277,8 @@ test_bomb (void **state)
   lf_sb_plan p;
   plan_init (&p, "bomb", NULL);
   p.cpu_milli = 72;
-  p.processes = 200;
-  p.nproc_rlimit = 150;
+  p.processes = 80;
+  p.nproc_rlimit = 60;
   lf_sandbox *s = launch (&p);
   expect_launched (s);
   wait_output (s, "bomb");

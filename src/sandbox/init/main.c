@@ -129,7 +129,10 @@ start (job *j)
   int e = runtime_start (j, &pid);
   if (e == 0)
     {
-      send_note (LF_INIT_NOTE_LAUNCHED, 0, NULL, NULL, 0);
+      int fd = (int) syscall (SYS_pidfd_open, pid, 0); /* without it (before Linux 5.3) the daemon asks us for everything */
+      send_note (LF_INIT_NOTE_LAUNCHED, 0, NULL, &fd, fd >= 0);
+      if (fd >= 0)
+        close (fd);
       return pid;
     }
   kill_tree (0, NULL);

@@ -69,7 +69,7 @@ enum
 {
   LF_INIT_NOTE_PREPARED = 1, /* the common root stands; waiting for the configuration */
   LF_INIT_NOTE_READY,        /* descriptors: /tmp, /proc and, with network none, the listening socket */
-  LF_INIT_NOTE_LAUNCHED,
+  LF_INIT_NOTE_LAUNCHED,     /* descriptor: the runtime's process */
   LF_INIT_NOTE_EXEC_FAILED,  /* value: errno */
   LF_INIT_NOTE_SETUP_FAILED, /* value: errno, text: the step */
   LF_INIT_NOTE_EXIT          /* value: wait status */
