@@ -14,3 +14,4 @@ docs: lambdafit
 	LAMBDAFIT_DATADIR='$(abs_top_srcdir)' ./lambdafit help --format man > '$(srcdir)/docs/lambdafit.1'
 	LAMBDAFIT_DATADIR='$(abs_top_srcdir)' ./lambdafit help --format markdown > '$(srcdir)/docs/cli.md'
 	LAMBDAFIT_DATADIR='$(abs_top_srcdir)' ./lambdafit help --format bash > '$(srcdir)/docs/completion/lambdafit'
+EXTRA_DIST += docs/sandbox.md
