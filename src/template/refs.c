@@ -303,10 +303,11 @@ tpl_ref (tpl *t, const tpl_node *at, const char *name)
   if (i >= 0 && (size_t) i < t->params_n)
     return tpl_param_value (t, (size_t) i, at);
   tpl_resource *r = tpl_resource_find (t, name);
-  if (!r && (strstr (name, ".Version") || strstr (name, ".Alias")))
+  const char *dot = strchr (name, '.');
+  if (!r && dot && dot > name && dot[1] && tpl_find (t->resources_map, name, (size_t) (dot - name)) >= 0)
     {
-      /* SAM takes ${Function.Version} by Ref as well. */
-      const char *dot = strchr (name, '.'), *id = tpl_strndup (t, name, (size_t) (dot - name));
+      /* SAM takes Function.Version, Api.Stage and the like by Ref as well. */
+      const char *id = tpl_strndup (t, name, (size_t) (dot - name));
       return id ? tpl_get_att (t, at, id, dot + 1) : NULL;
     }
   if (!r && !(r = absent (t, at, name, "Ref")))
