@@ -33,6 +33,19 @@ make_trace_id (lf_call *c, lf_str given)
   snprintf (c->trace_id + n, sizeof c->trace_id - (size_t) n, ";Sampled=0");
 }
 
+/* A version 4 UUID whose first 48 bits are the time: rows of one moment then stand side by side in the index of request ids, and a commit
+ * writes fewer pages. The other 74 bits are random. */
+static void
+make_request_id (int64_t wall_us, char out[37])
+{
+  uint8_t r[16];
+  uint64_t ms = (uint64_t) (wall_us / 1000);
+  lf_random_bytes (r, sizeof r);
+  for (int i = 0; i < 6; i++)
+    r[i] = (uint8_t) (ms >> (40 - 8 * i));
+  lf_uuid4_from (r, out);
+}
+
 static lf_call *
 call_new (lf_engine *e, lf_live_fn *fn, const char *request_id, lf_error *err)
 {
@@ -49,7 +62,7 @@ call_new (lf_engine *e, lf_live_fn *fn, const char *request_id, lf_error *err)
   if (request_id)
     snprintf (c->request_id, sizeof c->request_id, "%s", request_id);
   else
-    lf_uuid4 (c->request_id);
+    make_request_id (c->received_wall_us, c->request_id);
   snprintf (c->row_id, sizeof c->row_id, "%s", c->request_id);
   lf_buf_init (&c->payload, 0);
   lf_buf_init (&c->client_context, 0);

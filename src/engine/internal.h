@@ -60,6 +60,7 @@ struct lf_live_env
   lf_error launch_error;    /* why no sandbox could be made */
   int64_t cpu_base, throttled_base, tmp_base;
   lf_sb_usage usage;        /* when last looked at */
+  lf_time_us sampled_at;    /* where memory is only sampled */
 };
 
 struct lf_call

@@ -108,6 +108,7 @@ lf_live_env_start (lf_engine *e, lf_env *core)
   env->core = core;
   env->fn = lf_fleet_fn_user (core->fn);
   env->cpu_base = env->throttled_base = env->tmp_base = 0;
+  env->usage = (lf_sb_usage){ LF_NONE, LF_NONE, LF_NONE, LF_NONE, LF_NONE, LF_NONE };
   lf_log_ring_init (&env->log);
   lf_buf_init (&env->init_error_body, 0);
   core->user = env;
@@ -276,6 +277,17 @@ lf_live_env_look (lf_live_env *env)
 {
   if (!env->sb)
     return;
+  lf_engine *e = env->engine;
+  if (lf_sb_host_enforcement (e->host)->by[LF_LIM_MEMORY] == LF_ENF_SAMPLED)
+    {
+      /* Nobody but we look: also at short invocations, though not more often than the figure can have changed much. */
+      lf_time_us now = lf_now_us ();
+      if (env->usage.memory_bytes == LF_NONE || now - env->sampled_at > LF_SAMPLE_MS * 200)
+        {
+          lf_sandbox_sample (env->sb);
+          env->sampled_at = now;
+        }
+    }
   lf_sandbox_usage (env->sb, &env->usage);
   int64_t max = env->fn->prep.f.memory_mb * LF_MB;
   env->usage.max_memory_bytes = at_most (env->usage.max_memory_bytes, max);
