@@ -18,7 +18,6 @@
 #include "build.h"
 
 #define TMP_BLOCK 4096      /* /tmp gives space in pages */
-#define BEST 9              /* packed once, unpacked at every cold start */
 #define STUB "# SPDX-License-Identifier: Apache-2.0\nimport lambdafit_unzip\n\nlambdafit_unzip.take_over(__name__)\n"
 
 typedef struct job
@@ -197,7 +196,7 @@ pack_inner (job *j)
   char hex[65];
   if (!zip)
     return LF_FAIL_NOMEM (j->err);
-  if (lf_zip_write (j->inner, zip, BEST, &j->o->build, j->err) != 0 || chmod (zip, 0644) != 0)
+  if (lf_zip_write (j->inner, zip, 0, &j->o->build, j->err) != 0 || chmod (zip, 0644) != 0)
     return -1;
   LF_CLEANUP (lf_closep) int fd = open (zip, O_RDONLY | O_CLOEXEC);
   if (fd < 0 || lf_pkg_file_sha (fd, zip, hex, j->err) != 0)

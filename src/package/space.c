@@ -19,6 +19,7 @@
 #define DUPLICATE_MIN 65536      /* smaller copies are not worth an entry */
 #define FILE_SHOWN_MIN 262144    /* files below this are part of their folder in the tree */
 #define SAMPLE 4096
+#define LIBRARY_MIN 1048576      /* a shared library that belongs to no package has an entry of its own from this size on */
 #define ARCHIVE_MIN 262144       /* data files that happen to be packed are part of their package */
 
 typedef struct target
@@ -213,7 +214,7 @@ kind_hint (lf_space_kind k)
     {
     case LF_SPACE_TESTS: return "not needed to run; leave out after trying";
     case LF_SPACE_HEADERS: return "for compiling only; leave out";
-    case LF_SPACE_DEBUG: return "strip --strip-unneeded removes it";
+    case LF_SPACE_DEBUG: return "for debuggers: leave out, or strip --strip-unneeded the library";
     case LF_SPACE_CUDA: return "Lambda has no GPU: install the CPU build";
     case LF_SPACE_ARCHIVE: return "a packed file inside the package";
     case LF_SPACE_DUPLICATE: return "the same bytes are here more than once";
@@ -259,6 +260,11 @@ add_file (lf_space *out, size_t ti, size_t fi, lf_arch arch, lf_error *err)
       kind = LF_SPACE_OTHER;
       if (dir_n == 0)
         p.path = ".", p.path_n = 1;
+      if (f->size >= LIBRARY_MIN && strstr (base, ".so"))
+        {
+          p.name = base, p.path = f->path, p.path_n = strlen (f->path);
+          snprintf (group, sizeof group, "%.600s", f->path);
+        }
     }
   else if (kind == LF_SPACE_PACKAGE)
     { /* its folder on the search path; which one is settled by the largest file, see below */
