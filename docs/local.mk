@@ -15,3 +15,4 @@ docs: lambdafit
 	LAMBDAFIT_DATADIR='$(abs_top_srcdir)' ./lambdafit help --format markdown > '$(srcdir)/docs/cli.md'
 	LAMBDAFIT_DATADIR='$(abs_top_srcdir)' ./lambdafit help --format bash > '$(srcdir)/docs/completion/lambdafit'
 EXTRA_DIST += docs/sandbox.md
+EXTRA_DIST += docs/layers.md

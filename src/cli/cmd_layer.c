@@ -128,6 +128,27 @@ cache_row (cJSON *list, lf_table *t, const lf_cache_entry *e)
   lf_table_add (t, "%s", used);
 }
 
+/* Unpacks now what would be unpacked by the first run. */
+static int
+fill_cache (const lf_args *a)
+{
+  lf_error err = { 0 };
+  lf_profile *profile = lf_args_profile (a, &err);
+  int status = profile ? 0 : lf_cli_error (&err);
+  for (int i = 2; i < a->rest_n && status == 0; i++)
+    {
+      lf_package p;
+      if (lf_package_open (a->rest[i], profile->package_max_bytes, &p, &err) != 0)
+        status = lf_cli_error (&err);
+      else if (!a->quiet)
+        printf ("%s: %.1f MB, %lld files\n", a->rest[i], (double) p.unzipped_bytes / (double) LF_MB, (long long) p.files);
+      if (status == 0)
+        lf_package_fini (&p);
+    }
+  lf_profile_free (profile);
+  return status;
+}
+
 int
 lf_layer_cache (const lf_args *a)
 {
@@ -145,8 +166,10 @@ lf_layer_cache (const lf_args *a)
       printf ("%.1f MB freed; what running environments use was kept\n", (double) freed / (double) LF_MB);
       return 0;
     }
+  if (strcmp (verb, "fill") == 0 && a->rest_n > 2)
+    return fill_cache (a);
   if (strcmp (verb, "list") != 0 || a->rest_n > 2)
-    return usage ("cache takes list or clear", "lambdafit layer cache [list|clear [--max MB]]");
+    return usage ("cache takes list, clear, or fill with zips", "lambdafit layer cache [list | clear [--max MB] | fill ZIP…]");
   lf_cache_entry *v;
   size_t n;
   if (lf_cache_list (&v, &n, &err) != 0)

@@ -65,7 +65,7 @@ const lf_command lf_commands[] = {
     "layers beside it, else each is a layer. check TARGET: will it load? Folder structure, rights, processor, Python and C library versions, missing\n"
     "libraries, byte code, GPU libraries, each fault with its fix. build INPUT… -o FILE: a layer from folders with installed packages, wheels, layer zips\n"
     "or a requirements file (pip is run for that); the same inputs make the same bytes. double-zip DIR -o FILE: a layer whose packages are a zip inside\n"
-    "the zip, unpacked to /tmp when first imported. cache [list|clear]: unpacked packages kept on this machine. Exit status: 1 when a limit is broken or a\n"
+    "the zip, unpacked to /tmp when first imported. cache [list|clear|fill ZIP…]: unpacked packages kept on this machine. Exit status: 1 when a limit is broken or a\n"
     "fault is found.",
     "  lambdafit layer size layer.zip\n"
     "  lambdafit layer size src/ --layer numpy.zip --layer model.zip --html size.html\n"

@@ -305,6 +305,9 @@ settle_paths (lf_space *out, lf_error *err)
           size_t root_n = strlen (t->dists.v[k].root), from = root_n + (root_n != 0);
           /* a scoped or nested package keeps the folder it was found by */
           size_t end = from + strcspn (path + from, "/");
+          LF_CLEANUP (lf_freep) char *own = lf_asprintf ("%.*s%s%s", (int) root_n, path, root_n ? "/" : "", t->dists.v[k].name);
+          if (own && lf_pkg_source_find (&t->s, own))
+            path = own, end = strlen (own); /* "numpy" rather than "numpy.libs", where its largest file is */
           if (path[from] == '@' && path[end] == '/')
             end += 1 + strcspn (path + end + 1, "/");
           out->entries[*at].path = lf_pkg_arena_dup (&im->names, path, end);

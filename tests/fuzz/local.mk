@@ -17,6 +17,12 @@ tests_fuzz_fuzz_template_LDADD = src/template/liblf_template.a src/model/liblf_m
 FUZZ_ROOMS_template = src/template
 FUZZ_LINK_template = src/model/liblf_model.a src/profile/liblf_profile.a $(FYAML_LIBS) -lm
 
+FUZZ_TESTS += tests/fuzz/fuzz_package
+tests_fuzz_fuzz_package_SOURCES = tests/fuzz/fuzz_package.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_package_LDADD = src/package/liblf_package.a src/model/liblf_model.a src/profile/liblf_profile.a $(FUZZ_LIBS) $(ZIP_LIBS) $(ZLIB_LIBS)
+FUZZ_ROOMS_package = src/package
+FUZZ_LINK_package = src/model/liblf_model.a src/profile/liblf_profile.a $(ZIP_LIBS) $(ZLIB_LIBS)
+
 check_PROGRAMS += $(FUZZ_TESTS)
 TESTS += $(FUZZ_TESTS)
 EXTRA_DIST += tests/fuzz/corpus
