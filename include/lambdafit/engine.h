@@ -81,8 +81,8 @@ lf_call *lf_engine_call (lf_engine *e, lf_live_fn *fn, lf_call_options *o, lf_er
 /* The caller went away: `done` will not be called; the invocation goes on, as on Lambda. */
 void lf_engine_forget (lf_call *c);
 /* Writes the row of a request refused before the fleet saw it (too large, not JSON); `done` comes when it is committed. */
-lf_call *lf_engine_reject (lf_engine *e, lf_live_fn *fn, int64_t request_bytes, const char *error_type, const char *message, lf_call_done done,
-                           void *user, lf_error *err);
+lf_call *lf_engine_reject (lf_engine *e, lf_live_fn *fn, int64_t request_bytes, bool async, const char *error_type, const char *message,
+                           lf_call_done done, void *user, lf_error *err);
 
 /* An asynchronous event: kept in the log until it succeeded or was given up, so that a crash loses none. `accepted` comes after the commit. */
 typedef void (*lf_accept_done) (const char *request_id, const lf_error *failure, void *user);

@@ -187,6 +187,9 @@ pid_t lf_sandbox_pid (const lf_sandbox *s);      /* supervisor, in our pid names
 /* Measures. Cheap: a few preads. */
 typedef struct lf_sb_usage { int64_t memory_bytes, max_memory_bytes, peak_memory_bytes, tmp_bytes, cpu_us, throttled_us; } lf_sb_usage;
 void lf_sandbox_usage (lf_sandbox *s, lf_sb_usage *u); /* max: since the start; peak: since lf_sandbox_mark; both without /tmp */
+/* The most descriptors that one process inside has open now, and how many processes and threads there are; LF_NONE when not known. Reads
+ * the host's /proc: tens of microseconds. */
+void lf_sandbox_counts (const lf_sandbox *s, int64_t *fds, int64_t *processes);
 void lf_sandbox_mark (lf_sandbox *s);            /* an invocation begins */
 /* Kills everything, removes cgroup and mounts. Asynchronous part: lf_sandbox_destroy starts it; DEAD comes on ctl_fd (or at once);
  * then lf_sandbox_free, which does not block (it retries rmdir of the cgroup a bounded number of times). */

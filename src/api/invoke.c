@@ -122,9 +122,9 @@ typedef struct lf_invoke_request
 } lf_invoke_request;
 
 static void
-reject (lf_http_req *r, lf_live_fn *fn, lf_svc_error e, const char *text, int64_t bytes)
+reject (lf_http_req *r, const lf_invoke_request *q, lf_svc_error e, const char *text, int64_t bytes)
 {
-  lf_engine *engine = lf_live_fn_engine (fn);
+  lf_engine *engine = lf_live_fn_engine (q->fn);
   lf_pending *p = calloc (1, sizeof *p);
   lf_error err = { 0 };
   if (!p)
@@ -136,7 +136,7 @@ reject (lf_http_req *r, lf_live_fn *fn, lf_svc_error e, const char *text, int64_
   p->reject = e;
   snprintf (p->text, sizeof p->text, "%s", text);
   r->user = p;
-  p->call = lf_engine_reject (engine, fn, bytes, lf_svc_error_get (e)->name, text, on_done, p, &err);
+  p->call = lf_engine_reject (engine, q->fn, bytes, q->type == LF_INVOKE_EVENT, lf_svc_error_get (e)->name, text, on_done, p, &err);
   if (!p->call)
     {
       r->user = NULL;
@@ -146,7 +146,7 @@ reject (lf_http_req *r, lf_live_fn *fn, lf_svc_error e, const char *text, int64_
 }
 
 static bool
-check_json (lf_http_req *r, lf_live_fn *fn)
+check_json (lf_http_req *r, const lf_invoke_request *q)
 {
   lf_json_problem problem;
   if (r->body.len == 0)
@@ -158,7 +158,7 @@ check_json (lf_http_req *r, lf_live_fn *fn)
             "Could not parse request body into json: Could not parse payload into json: %s\n at [Source: REDACTED "
             "(`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: %d, column: %d]",
             problem.reason, problem.line, problem.column);
-  reject (r, fn, LF_SVC_INVALID_REQUEST_CONTENT, text, (int64_t) r->body.len);
+  reject (r, q, LF_SVC_INVALID_REQUEST_CONTENT, text, (int64_t) r->body.len);
   return false;
 }
 
@@ -276,7 +276,7 @@ too_large (lf_http_req *r, const lf_invoke_request *q)
   char text[160];
   snprintf (text, sizeof text, "Request must be smaller than %lld bytes for the %s operation", (long long) payload_max (q),
             q->old_form ? "InvokeAsync" : "InvokeFunction");
-  reject (r, q->fn, LF_SVC_REQUEST_TOO_LARGE, text, r->too_large ? r->body_seen : (int64_t) r->body.len);
+  reject (r, q, LF_SVC_REQUEST_TOO_LARGE, text, r->too_large ? r->body_seen : (int64_t) r->body.len);
 }
 
 static bool
@@ -311,7 +311,7 @@ route (lf_http_req *r, lf_invoke_request *q)
       too_large (r, q);
       return;
     }
-  if (!check_json (r, q->fn))
+  if (!check_json (r, q))
     return;
   char id[37];
   switch (q->type)

@@ -66,7 +66,7 @@ start_one (lf_shot *s)
     {
       char text[160];
       snprintf (text, sizeof text, "Request must be smaller than %lld bytes for the InvokeFunction operation", (long long) p->request_max_bytes);
-      return lf_engine_reject (s->live.engine, s->fn, (int64_t) s->o->payload_len, "RequestEntityTooLargeException", text, on_done, s, &s->failure) ? 0
+      return lf_engine_reject (s->live.engine, s->fn, (int64_t) s->o->payload_len, false, "RequestEntityTooLargeException", text, on_done, s, &s->failure) ? 0
                                                                                                                                                      : -1;
     }
   lf_buf payload LF_CLEANUP (lf_buf_fini);

@@ -314,6 +314,9 @@ measure (lf_call *c)
   lf_live_env_drain (env);
   lf_live_env_look (env);
   c->usage = env->usage;
+  /* The look costs tens of microseconds: not for the shortest invocations, in which little is opened. */
+  if (c->inv.duration_us >= LF_COUNTS_US || c->inv.cold)
+    lf_sandbox_counts (env->sb, &c->record.fds, &c->record.processes);
   c->cpu_us = less (c->usage.cpu_us, env->cpu_base);
   c->throttled_us = less (c->usage.throttled_us, env->throttled_base);
   c->tmp_growth = less (c->usage.tmp_bytes, env->tmp_base);
@@ -391,7 +394,10 @@ write_row (lf_call *c)
   int rc = c->recorded ? lf_store_invocation_update (e->store, &c->record, &err) : lf_store_invocation (e->store, &c->record, &err);
   if (!c->recorded && rc == 0)
     {
-      c->violations_n = lf_violations (&c->fn->prep.f, e->profile, lf_sb_host_enforcement (e->host), &c->record, c->violations);
+      lf_record r = c->record;
+      if (c->inv.abandoned_status == LF_ST_INIT_TIMEOUT && r.init_us == LF_NONE)
+        r.init_us = c->inv.abandoned_init_us; /* the first init broke its limit, whatever came of the second */
+      c->violations_n = lf_violations (&c->fn->prep.f, e->profile, lf_sb_host_enforcement (e->host), &r, c->violations);
       for (size_t i = 0; i < c->violations_n && rc == 0; i++)
         rc = lf_store_violation (e->store, &c->violations[i], &err);
     }
@@ -536,8 +542,8 @@ lf_call_release (lf_call *c)
 }
 
 lf_call *
-lf_engine_reject (lf_engine *e, lf_live_fn *fn, int64_t request_bytes, const char *error_type, const char *message, lf_call_done done, void *user,
-                  lf_error *err)
+lf_engine_reject (lf_engine *e, lf_live_fn *fn, int64_t request_bytes, bool async, const char *error_type, const char *message, lf_call_done done,
+                  void *user, lf_error *err)
 {
   lf_call *c = call_new (e, fn, NULL, err);
   if (!c)
@@ -545,6 +551,7 @@ lf_engine_reject (lf_engine *e, lf_live_fn *fn, int64_t request_bytes, const cha
   c->done = done;
   c->user = user;
   c->rejected = c->finished = true;
+  c->attempt = async;
   c->request_bytes = request_bytes;
   c->inv.status = LF_ST_REJECTED;
   snprintf (c->error_type, sizeof c->error_type, "%s", error_type);

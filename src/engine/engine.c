@@ -39,7 +39,7 @@ carry_out (lf_engine *e, const lf_effect *fx)
       if (env->face)
         e->rt->revoke (env->face);
       lf_live_env_look (env); /* what it uses now is gone with its processes */
-      if (!env->sb || lf_sandbox_kill (env->sb) < 0)
+      if (!lf_live_env_kill (env))
         lf_engine_event (e, &(lf_event){ .type = LF_EV_LAUNCH_FAILED, .env = env->core });
       break;
     case LF_FX_DESTROY:

@@ -11,6 +11,7 @@
 #define LF_LOG_KEEP 8192
 #define LF_FREEZE_DELAY_US 2000
 #define LF_SAMPLE_MS 50
+#define LF_COUNTS_US 1000
 #define LF_HOLD_US (250 * 1000)
 
 struct lf_live_fn
@@ -54,6 +55,7 @@ struct lf_live_env
   lf_env_poll polls[LF_POLL_COUNT];
   int polls_open;
   bool destroying, dead, recorded;
+  bool unnoticed;           /* its runtime has crashed in a way that Lambda does not see: the deadline will end the invocation */
   lf_log_ring log;          /* output since the current invocation (or the init before it) began */
   lf_buf init_error_body;   /* /init/error of the last init, or empty */
   char init_error_type[128];
@@ -152,6 +154,7 @@ void lf_hold_release_all (lf_engine *e);
 /* live_env.c */
 void lf_live_env_start (lf_engine *e, lf_env *core);
 void lf_live_env_restart (lf_live_env *env);
+bool lf_live_env_kill (lf_live_env *env); /* false: the sandbox is lost */
 void lf_live_env_destroy (lf_live_env *env, lf_env_end end);
 void lf_live_env_drain (lf_live_env *env);
 void lf_live_env_look (lf_live_env *env); /* measures */

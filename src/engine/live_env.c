@@ -173,15 +173,51 @@ on_launched (lf_live_env *env)
 }
 
 static void
-on_exit_event (lf_live_env *env, const lf_exit_info *how)
+say_unnoticed (lf_live_env *env)
 {
+  char text[300];
+  int n = snprintf (text, sizeof text, "lambdafit: %.64s: the runtime crashed with a segmentation fault; Lambda does not notice, and shows a timeout\n",
+                    env->fn->prep.f.name);
+  lf_engine_say (env->engine, &env->fn->prep.f, text, (size_t) n);
+}
+
+static void
+on_exit_event (lf_live_env *env, lf_exit_info *how)
+{
+  bool working = env->core->state == LF_ENV_STARTING || env->core->state == LF_ENV_BUSY;
   lf_live_env_drain (env);
   if (env->face)
     env->engine->rt->drop (env->face);
-  send_event (env, LF_EV_EXIT, how);
+  if (lf_exit_noticed (env->engine->profile, how) || !working)
+    {
+      send_event (env, LF_EV_EXIT, how);
+      return;
+    }
+  env->unnoticed = true;
+  say_unnoticed (env);
+}
+
+bool
+lf_live_env_kill (lf_live_env *env)
+{
+  if (!env->unnoticed)
+    return env->sb && lf_sandbox_kill (env->sb) == 0;
+  env->unnoticed = false;
+  send_event (env, LF_EV_EXIT, &(lf_exit_info){ .signal = 9 });
+  return true;
 }
 
 static void on_closed (uv_handle_t *h);
+
+/* On Lambda a shell script starts a managed runtime and its wrapper; its exit status is what is seen when that is not there. */
+static void
+wrapper_failed (lf_live_env *env, lf_exit_info *how)
+{
+  const char *wrapper = lf_strv_env (&env->plan.env, "AWS_LAMBDA_EXEC_WRAPPER");
+  if (env->fn->prep.f.rt.kind == LF_RT_PROVIDED || !wrapper || !*wrapper)
+    return;
+  *how = (lf_exit_info){ .exited = true, .code = how->exec_errno == ENOENT ? 127 : 126 };
+}
 
 /* The supervisor is gone: either because we asked for it, or because something killed it. */
 static void
@@ -221,6 +257,7 @@ on_ctl (uv_poll_t *h, int status, int events)
           break;
         case LF_SB_EXEC_FAILED:
           ev.exit.exec_failed = true;
+          wrapper_failed (env, &ev.exit);
           on_exit_event (env, &ev.exit);
           break;
         case LF_SB_SETUP_FAILED:

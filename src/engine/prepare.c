@@ -56,17 +56,14 @@ check_sizes (lf_prepared *out, const lf_profile *p, int64_t layer_bytes, lf_erro
   if (lf_function_env_json (f, &json) < 0)
     return LF_FAIL_NOMEM (err);
   f->env_bytes = (int64_t) json.len;
-  const char *limit = NULL;
-  if (lf_function_check (f, p, &limit, err) < 0)
-    return -1;
   char fix[200];
   snprintf (fix, sizeof fix, "see what takes the space with: lambdafit layer size %s", out->package.source);
   if (layer_bytes > 0 && f->package_bytes >= p->package_max_bytes)
     return LF_FAIL (err, LF_EXIT_FAILED, f->name, fix, "Layers consume more than the available size of %lld bytes. The actual size is %lld bytes.",
                     (long long) p->package_max_bytes, (long long) f->package_bytes);
-  if (f->package_bytes >= p->package_max_bytes)
-    return LF_FAIL (err, LF_EXIT_FAILED, f->name, fix, "Unzipped size must be smaller than %lld bytes (it is %lld)", (long long) p->package_max_bytes,
-                    (long long) f->package_bytes);
+  const char *limit = NULL;
+  if (lf_function_check (f, p, &limit, err) < 0)
+    return -1;
   return 0;
 }
 

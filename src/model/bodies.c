@@ -95,6 +95,25 @@ lf_exit_sentence (const lf_exit_info *how, char out[96])
     snprintf (out, 96, "Runtime exited without providing a reason");
 }
 
+/* Signals whose default is to leave a core. */
+static bool
+leaves_core (int signal)
+{
+  static const int list[] = { 3, 4, 5, 6, 7, 8, 11, 24, 25, 31 };
+  for (size_t i = 0; i < LF_ARRAY_LEN (list); i++)
+    if (list[i] == signal)
+      return true;
+  return false;
+}
+
+bool
+lf_exit_noticed (const lf_profile *p, lf_exit_info *how)
+{
+  /* Whether this machine wrote one does not matter: Lambda's limit for cores is 10 GB. */
+  how->core = p->style == LF_STYLE_2020 && leaves_core (how->signal);
+  return p->style == LF_STYLE_2020 || how->oom || how->signal != 11;
+}
+
 static const char *
 exit_type (const lf_profile *p, const lf_exit_info *how)
 {

@@ -133,6 +133,14 @@ typedef struct finding
   size_t n;
 } finding;
 
+/* The user's own limit of processes may be below the platform's, and strikes first. */
+static int64_t
+allowed_for (lf_limit l, const lf_function *f, const lf_profile *p)
+{
+  int64_t allowed = lf_limit_allowed (l, f, p);
+  return l == LF_LIM_PROCESSES && p->nproc_rlimit > 0 && p->nproc_rlimit < allowed ? p->nproc_rlimit : allowed;
+}
+
 static void
 report (finding *x, lf_limit l, lf_severity severity, int64_t used)
 {
@@ -140,7 +148,7 @@ report (finding *x, lf_limit l, lf_severity severity, int64_t used)
   const struct rule *rule = &rules[l][severity];
   if (rule->rule == NULL || x->n == LF_VIOLATIONS_MAX)
     return;
-  int64_t allowed = lf_limit_allowed (l, x->f, x->p);
+  int64_t allowed = allowed_for (l, x->f, x->p);
   lf_violation *v = &x->out[x->n++];
   *v = (lf_violation){
     .request_id = x->r != NULL ? x->r->request_id : NULL,
@@ -193,12 +201,12 @@ static bool
 broken (lf_limit l, const finding *x)
 {
   const lf_record *r = x->r;
-  int64_t used = lf_limit_used (l, x->f, r), allowed = lf_limit_allowed (l, x->f, x->p);
+  int64_t used = lf_limit_used (l, x->f, r), allowed = allowed_for (l, x->f, x->p);
   bool too_large = r->status == LF_ST_REJECTED && lf_streq (r->error_type, "RequestEntityTooLargeException");
   switch (l)
     {
     case LF_LIM_DURATION:
-      return r->status == LF_ST_TIMEOUT;
+      return r->status == LF_ST_TIMEOUT || r->status == LF_ST_INIT_TIMEOUT;
     case LF_LIM_INIT:
       return r->status == LF_ST_INIT_TIMEOUT || (used != LF_NONE && allowed > 0 && used >= allowed);
     case LF_LIM_MEMORY:
@@ -211,6 +219,9 @@ broken (lf_limit l, const finding *x)
       return r->async && (too_large || (r->status == LF_ST_REJECTED && over (l, x)));
     case LF_LIM_RESPONSE:
       return lf_streq (r->error_type, "Function.ResponseSizeTooLarge") || over (l, x);
+    case LF_LIM_FDS:
+    case LF_LIM_PROCESSES:
+      return used != LF_NONE && allowed > 0 && used >= allowed;
     case LF_LIM_CONCURRENCY:
       return r->status == LF_ST_THROTTLED && !is_rate_throttle (r);
     case LF_LIM_REQUEST_RATE:
@@ -239,7 +250,7 @@ lf_violations (const lf_function *f, const lf_profile *p, const lf_enforcement *
       lf_limit l = (lf_limit) i;
       if (!lf_limit_get (l)->per_invocation)
         continue;
-      int64_t used = lf_limit_used (l, f, r), allowed = lf_limit_allowed (l, f, p);
+      int64_t used = lf_limit_used (l, f, r), allowed = allowed_for (l, f, p);
       if (broken (l, &x))
         report (&x, l, LF_SEV_BROKEN, used);
       else if (near (used, allowed) && !near_is_old (l, &x, allowed))

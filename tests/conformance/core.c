@@ -5,7 +5,7 @@
  *
  *   {"billed": {"kind": "managed"|"custom", "init_us", "duration_us", "timed_out", "timeout_ms"}}      -> {"billed_ms"}
  *   {"cost": {"region", "arch", "billed_ms", "memory_mb", "tmp_mb", "requests", "gb_s_before"}}        -> {"usd"} with 12 decimals
- *   {"exit": {"code"|"signal", "core", "oom", "exec_errno", "id"}}                                     -> {"type", "body"}
+ *   {"exit": {"code"|"signal", "oom", "exec_errno", "id"}}             -> {"type", "body"}; type null: the platform does not notice
  *   {"timeout": {"id", "timeout_ms", "at_us"}}                                                         -> {"type", "body"}
  *   {"too_large": {"bytes"}}                                                                           -> {"type", "body"}
  *   {"line": "init_start"|"start"|"end"|"report"|"init_report", "function": {...}, "record": {...}, "at_us", "phase", "status", "error_type"}
@@ -162,17 +162,21 @@ cost (const cJSON *q, const lf_profile *p)
 static cJSON *
 ended (const cJSON *q, const lf_profile *p)
 {
-  lf_exit_info how = { .code = (int) core_num (q, "code", 0), .signal = (int) core_num (q, "signal", 0), .core = lf_json_bool (q, "core", false),
+  lf_exit_info how = { .code = (int) core_num (q, "code", 0), .signal = (int) core_num (q, "signal", 0),
                        .oom = lf_json_bool (q, "oom", false), .exec_errno = (int) core_num (q, "exec_errno", 0) };
   how.exec_failed = how.exec_errno != 0;
   how.exited = !how.signal && !how.exec_failed;
+  bool noticed = lf_exit_noticed (p, &how);
   cJSON *a = cJSON_CreateObject ();
   const char *type = NULL;
   lf_buf b;
   lf_buf_init (&b, 0);
   lf_body_exit (&b, p, text_of (q, "id", "ID"), &how, &type);
-  lf_json_add_str (a, "type", type);
-  add_buf (a, "body", &b);
+  lf_json_add_str (a, "type", noticed ? type : NULL);
+  if (noticed)
+    add_buf (a, "body", &b);
+  else
+    lf_buf_fini (&b);
   return a;
 }
 

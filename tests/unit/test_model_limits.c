@@ -234,7 +234,6 @@ broken_limits (void **state)
   } cases[] = {
     { LF_ST_TIMEOUT, "Sandbox.Timedout", NULL, false, 10, "duration", "timeout" },
     { LF_ST_OUT_OF_MEMORY, "Runtime.OutOfMemory", NULL, false, 10, "memory", "out_of_memory" },
-    { LF_ST_INIT_TIMEOUT, NULL, NULL, false, 10, "init", "init_timeout" },
     { LF_ST_REJECTED, "RequestEntityTooLargeException", NULL, false, 6291457, "request", "request_too_large" },
     { LF_ST_REJECTED, "RequestEntityTooLargeException", NULL, false, LF_NONE, "request", "request_too_large" },
     { LF_ST_REJECTED, "RequestEntityTooLargeException", NULL, true, 1048577, "async_request", "async_request_too_large" },
@@ -301,6 +300,59 @@ broken_quantities (void **state)
   r.tmp_used_bytes = 10240 * LF_MB;
   s.n = lf_violations (&f, now26, NULL, &r, s.v);
   assert_non_null (strstr (find (&s, "tmp")->fix, "10240 MB is already the most there is"));
+  lf_function_fini (&f);
+}
+
+/* The init was abandoned, and its repetition ran into the function's timeout: both are broken. */
+static void
+init_timeout_breaks_two (void **state)
+{
+  lf_function f = a_function (now26, "python3.12");
+  lf_record r;
+  seen s;
+  (void) state;
+  lf_record_init (&r);
+  r.status = LF_ST_INIT_TIMEOUT;
+  r.duration_us = 3000000;
+  s.n = lf_violations (&f, now26, NULL, &r, s.v);
+  assert_int_equal (s.n, 2);
+  assert_string_equal (find (&s, "duration")->rule, "timeout");
+  assert_string_equal (find (&s, "init")->rule, "init_timeout");
+  lf_function_fini (&f);
+}
+
+/* The user's limit of processes is below the documented one, and strikes first. */
+static void
+counted_limits (void **state)
+{
+  static const struct
+  {
+    int64_t fds, processes;
+    const char *rule;
+  } cases[] = {
+    { 921, 667, NULL },
+    { 922, 1, "descriptors_near" },
+    { 1024, 1, "too_many_descriptors" },
+    { 3, 668, "processes_near" },
+    { 3, 742, "too_many_processes" },
+    { 3, 800, "too_many_processes" },
+  };
+  lf_function f = a_function (now26, "python3.12");
+  (void) state;
+  for (size_t i = 0; i < LF_ARRAY_LEN (cases); i++)
+    {
+      lf_record r = a_good_record ();
+      seen s;
+      r.fds = cases[i].fds;
+      r.processes = cases[i].processes;
+      s.n = lf_violations (&f, now26, NULL, &r, s.v);
+      assert_int_equal (s.n, cases[i].rule != NULL);
+      if (s.n)
+        {
+          assert_string_equal (s.v[0].rule, cases[i].rule);
+          assert_int_equal (s.v[0].allowed, cases[i].fds > 3 ? 1024 : 742);
+        }
+    }
   lf_function_fini (&f);
 }
 
@@ -399,6 +451,8 @@ main (void)
     cmocka_unit_test (near_limits),
     cmocka_unit_test (broken_limits),
     cmocka_unit_test (broken_quantities),
+    cmocka_unit_test (init_timeout_breaks_two),
+    cmocka_unit_test (counted_limits),
     cmocka_unit_test (static_limits),
     cmocka_unit_test (random_records),
   };

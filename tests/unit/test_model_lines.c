@@ -347,6 +347,69 @@ exits (void **state)
   lf_buf_fini (&b);
 }
 
+/* What the platform sees of an end, era by era. */
+static void
+noticed (void **state)
+{
+  (void) state;
+  lf_exit_info segv = { .signal = 11 }, abrt = { .signal = 6, .core = true }, kill = { .signal = 9, .core = true };
+  assert_false (lf_exit_noticed (now26, &segv));
+  assert_true (lf_exit_noticed (now26, &abrt));
+  assert_false (abrt.core);
+  assert_true (lf_exit_noticed (then20, &segv));
+  assert_true (segv.core);
+  assert_true (lf_exit_noticed (then20, &abrt));
+  assert_true (abrt.core);
+  assert_true (lf_exit_noticed (then20, &kill));
+  assert_false (kill.core);
+  lf_exit_info code = { .exited = true, .code = 11 };
+  assert_true (lf_exit_noticed (now26, &code));
+}
+
+static void
+destinations (void **state)
+{
+  (void) state;
+  static const struct
+  {
+    const char *dest;
+    int kind;
+    const char *name;
+  } cases[] = {
+    { "sink", 1, "sink" },
+    { "./sink", 0, NULL },
+    { "out.jsonl", 0, NULL },
+    { "/tmp/x", 0, NULL },
+    { "arn:aws:lambda:us-east-1:123456789012:function:sink", 1, "sink" },
+    { "arn:aws:lambda:us-east-1:123456789012:function:sink:$LATEST", 1, "sink" },
+    { "arn:aws:lambda:us-east-1:123456789012:function:sink:live", -1, NULL },
+    { "arn:aws:lambda:eu-west-1:123456789012:function:sink", -1, NULL },
+    { "arn:aws:sqs:us-east-1:123456789012:queue", -1, NULL },
+    { "arn:", -1, NULL },
+    { "", -1, NULL },
+  };
+  lf_function f = a_function (now26, "python3.12");
+  for (size_t i = 0; i < LF_ARRAY_LEN (cases); i++)
+    {
+      lf_error err = { 0 };
+      char *name = NULL;
+      assert_int_equal (lf_destination_parse (cases[i].dest, &f, &name, &err), cases[i].kind);
+      assert_true (lf_streq (name, cases[i].name));
+      assert_int_equal (err.exit != LF_EXIT_OK, cases[i].kind < 0);
+      free (name);
+    }
+  lf_buf b;
+  lf_buf_init (&b, 0);
+  lf_async_record r = { .request_id = ID, .fn = &f, .end = LF_AS_SUCCESS, .attempts = 1, .payload = "{\"a\":1}", .payload_len = 7, .has_response = true,
+                        .response = "plain \"text\"", .response_len = 12 };
+  assert_int_equal (lf_async_record_json (&b, &r, 1573754888568000), 0);
+  expect (&b, "{\"version\":\"1.0\",\"timestamp\":\"2019-11-14T18:08:08.568Z\",\"requestContext\":{\"requestId\":\"" ID
+              "\",\"functionArn\":\"arn:aws:lambda:us-east-1:123456789012:function:classify:$LATEST\",\"condition\":\"Success\","
+              "\"approximateInvokeCount\":1},\"requestPayload\":{\"a\":1},\"responseContext\":{\"statusCode\":200,\"executedVersion\":\"$LATEST\"},"
+              "\"responsePayload\":\"plain \\\"text\\\"\"}");
+  lf_function_fini (&f);
+}
+
 static void
 bodies (void **state)
 {
@@ -510,6 +573,8 @@ main (void)
     cmocka_unit_test (report_json),
     cmocka_unit_test (init_report),
     cmocka_unit_test (exits),
+    cmocka_unit_test (noticed),
+    cmocka_unit_test (destinations),
     cmocka_unit_test (bodies),
     cmocka_unit_test (service_errors),
     cmocka_unit_test (runtime_api_errors),
