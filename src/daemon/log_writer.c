@@ -11,6 +11,7 @@
 #include "log_writer.h"
 
 #define QUEUE_MAX ((size_t) 4 << 20)
+#define GATHER_MS 5
 
 struct lf_log_writer
 {
@@ -54,6 +55,13 @@ run (void *arg)
         pthread_cond_wait (&w->wake, &w->lock);
       if (w->queue.len == 0)
         break;
+      if (!w->ending)
+        {
+          /* What comes within the next moment is written with it: a wake-up for each line would cost more than the line. */
+          pthread_mutex_unlock (&w->lock);
+          poll (NULL, 0, GATHER_MS);
+          pthread_mutex_lock (&w->lock);
+        }
       lf_buf swap = w->queue;
       w->queue = mine;
       mine = swap;
@@ -110,12 +118,14 @@ void
 lf_log_writer_add (lf_log_writer *w, const char *text, size_t n)
 {
   pthread_mutex_lock (&w->lock);
+  bool first = w->queue.len == 0;
   if (lf_buf_add (&w->queue, text, n) < 0)
     {
       w->queue.failed = false;
       w->dropped += n;
     }
-  pthread_cond_signal (&w->wake);
+  if (first)
+    pthread_cond_signal (&w->wake);
   pthread_mutex_unlock (&w->lock);
 }
 

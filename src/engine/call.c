@@ -141,11 +141,12 @@ lf_call_begin (lf_call *c, lf_live_env *env)
   memcpy (c->env_id, env->id, sizeof c->env_id);
   if (!env->sb)
     return; /* being launched: all bases are zero */
-  lf_sb_usage u;
-  lf_sandbox_usage (env->sb, &u);
-  env->cpu_base = u.cpu_us;
-  env->throttled_base = u.throttled_us;
-  env->tmp_base = u.tmp_bytes;
+  /* Nothing ran since the last look, at the end of the invocation before. */
+  if (env->usage.tmp_bytes == LF_NONE)
+    lf_live_env_look (env);
+  env->cpu_base = env->usage.cpu_us;
+  env->throttled_base = env->usage.throttled_us;
+  env->tmp_base = env->usage.tmp_bytes;
   lf_sandbox_mark (env->sb);
   lf_live_env_drain (env);
   lf_log_ring_reset (&env->log);

@@ -9,7 +9,7 @@
 
 /* Output kept for one invocation: enough for the longest tail and the lines around it. */
 #define LF_LOG_KEEP 8192
-#define LF_FREEZE_DELAY_US 2000
+#define LF_FREEZE_DELAY_US 10000
 #define LF_SAMPLE_MS 50
 #define LF_COUNTS_US 1000
 #define LF_HOLD_US (250 * 1000)
