@@ -233,14 +233,12 @@ void
 lf_sb_setup_error (const lf_sb_host *h, const lf_init_note *n, lf_error *err)
 {
   bool denied = n->value == EPERM || n->value == EACCES;
-  const char *fix = "";
+  bool source = !strncmp (n->text, "show ", 5); /* something of the function's that may not be read */
+  const char *fix = !denied ? "" : source ? "make it readable for this user" : NAMESPACES_FIX;
   if (denied && h->userns && !strncmp (n->text, "mount /proc", 11))
     fix = "this container hides parts of /proc, so a new one may not be mounted; run the container with --privileged or "
-          "--security-opt systempaths=unconfined";
-  else if (denied && strncmp (n->text, "show ", 5) != 0)
-    fix = NAMESPACES_FIX;
-  else if (denied)
-    fix = "make it readable for this user";
-  lf_error_set (err, denied && fix[0] != 'm' ? LF_EXIT_UNSUPPORTED : LF_EXIT_IO, __FILE__, __LINE__, "sandbox", fix,
-                "cannot %.190s: %s", n->text, strerror (n->value));
+          "--security-opt "
+          "systempaths=unconfined";
+  lf_error_set (err, denied && !source ? LF_EXIT_UNSUPPORTED : LF_EXIT_IO, __FILE__, __LINE__, "sandbox", fix, "cannot %.190s: %s",
+                n->text, strerror (n->value));
 }

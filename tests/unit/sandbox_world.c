@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -326,4 +328,13 @@ forbid_user_namespaces (void)
   };
   struct sock_fprog p = { sizeof f / sizeof *f, f };
   return prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p) == 0 ? 0 : -1;
+}
+
+int
+hide_part_of_proc (void)
+{
+  return unshare (CLONE_NEWNS) == 0 && mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0
+                 && mount ("none", "/proc/fs", "tmpfs", MS_RDONLY, NULL) == 0
+             ? 0
+             : -1;
 }

@@ -20,7 +20,7 @@
 typedef struct mode
 {
   const char *name;
-  bool ordinary_user, no_groups, old_mounts, no_userns;
+  bool ordinary_user, no_groups, old_mounts, no_userns, masked_proc;
 } mode;
 
 /* One at a time: each mode has a process of its own. */
@@ -35,6 +35,7 @@ extern struct world
 int set_scene (void **state);
 int clear_scene (void **state);
 lf_sb_host *new_host (void);
+int hide_part_of_proc (void);      /* as container engines do; 0 or -1 */
 int forbid_user_namespaces (void); /* 0, or -1 where there are no system call filters */
 
 /* A plan that runs a check of sandbox_inside.c (NULL: only the program). */

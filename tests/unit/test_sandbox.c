@@ -683,8 +683,8 @@ test_refused (void **state)
   lf_sb_host_options o = { .state_dir = dir, .init_path = helper };
   assert_null (lf_sb_host_new (&o, &err));
   assert_int_equal (err.exit, LF_EXIT_UNSUPPORTED);
-  assert_non_null (strstr (err.why, "namespaces"));
-  assert_non_null (strstr (err.fix, "user.max_user_namespaces"));
+  assert_non_null (strstr (err.why, world.mode->masked_proc ? "/proc" : "namespaces"));
+  assert_non_null (strstr (err.fix, world.mode->masked_proc ? "systempaths" : "user.max_user_namespaces"));
   assert_int_equal (lf_rm_rf (dir, &err), 0);
 }
 
@@ -721,10 +721,10 @@ run_mode (const mode *m)
   static const struct CMUnitTest refused[] = { cmocka_unit_test (test_refused) };
   world.mode = m;
   print_message ("--- %s\n", m->name);
-  if (m->no_userns && m->ordinary_user)
+  if ((m->no_userns || m->masked_proc) && m->ordinary_user)
     return cmocka_run_group_tests_name (m->name, refused, NULL, NULL);
-  return m->old_mounts ? cmocka_run_group_tests_name (m->name, few, set_scene, clear_scene)
-                       : cmocka_run_group_tests_name (m->name, all, set_scene, clear_scene);
+  return m->old_mounts || m->masked_proc ? cmocka_run_group_tests_name (m->name, few, set_scene, clear_scene)
+                                         : cmocka_run_group_tests_name (m->name, all, set_scene, clear_scene);
 }
 
 /* Each mode in a process of its own: users cannot be changed back. */
@@ -735,6 +735,11 @@ run_apart (const mode *m)
   pid_t p = fork ();
   if (p == 0)
     {
+      if (m->masked_proc && hide_part_of_proc () < 0)
+        {
+          print_message ("kernel cannot: %s: %s\n", m->name, strerror (errno));
+          _exit (0);
+        }
       if (m->ordinary_user && geteuid () == 0 && (setgid (USER) < 0 || setuid (USER) < 0 || prctl (PR_SET_DUMPABLE, 1) < 0))
         _exit (99);
       if (m->no_userns && forbid_user_namespaces () < 0)
@@ -760,13 +765,15 @@ main (int argc, char **argv)
           { .name = "root, no control groups", .no_groups = true },
           { .name = "root, old mounts", .no_groups = true, .old_mounts = true },
           { .name = "root, user namespaces forbidden", .no_userns = true },
+          { .name = "root, part of /proc hidden", .masked_proc = true },
+          { .name = "ordinary user, part of /proc hidden", .ordinary_user = true, .masked_proc = true },
           { .name = "ordinary user", .ordinary_user = true },
           { .name = "ordinary user, old mounts", .ordinary_user = true, .no_groups = true, .old_mounts = true },
           { .name = "ordinary user, user namespaces forbidden", .ordinary_user = true, .no_userns = true } };
   int r = 0;
   for (size_t i = 0; i < LF_ARRAY_LEN (modes); i++)
     {
-      if (!modes[i].ordinary_user && geteuid () != 0)
+      if ((!modes[i].ordinary_user || modes[i].masked_proc) && geteuid () != 0)
         print_message ("not tried: %s (this is not root)\n", modes[i].name);
       else
         r |= run_apart (&modes[i]);
