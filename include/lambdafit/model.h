@@ -299,7 +299,9 @@ typedef enum
   LF_EV_REMOVE_FN,     /* fn: destroy its environments as they become idle, refuse new ones */
   LF_EV_SHUTDOWN       /* destroy everything */
 } lf_event_type;
-typedef struct lf_event { lf_event_type type; lf_fleet_fn *fn; lf_env *env; lf_inv *inv; lf_status status; lf_exit_info exit; } lf_event;
+typedef struct lf_event { lf_event_type type; lf_fleet_fn *fn; lf_env *env; lf_inv *inv; lf_status status; lf_exit_info exit;
+  lf_time_us at; /* LAUNCHED: when it was exec'd, which may be a while before anyone looked; 0: now */
+} lf_event;
 
 typedef enum
 {

@@ -164,7 +164,7 @@ typedef enum
   LF_SB_EXIT,         /* the runtime's process ended: `exit` (oom told apart by the cgroup's count); its whole tree is dead */
   LF_SB_DEAD          /* the supervisor is gone: the sandbox can only be freed */
 } lf_sb_event_type;
-typedef struct lf_sb_event { lf_sb_event_type type; lf_exit_info exit; lf_error error; } lf_sb_event;
+typedef struct lf_sb_event { lf_sb_event_type type; lf_exit_info exit; lf_error error; lf_time_us at; } lf_sb_event; /* at: LAUNCHED only */
 
 /* Starts pid 1 and returns at once; LAUNCHED or a failure comes as an event. The plan is copied into the helper's message and not kept.
  * With network NONE the Runtime API's listening socket (127.0.0.1:9001 inside) comes back by lf_sandbox_listen_fd after LAUNCHED is

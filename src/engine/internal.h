@@ -56,6 +56,7 @@ struct lf_live_env
   int polls_open;
   bool destroying, dead, recorded;
   bool unnoticed;           /* its runtime has crashed in a way that Lambda does not see: the deadline will end the invocation */
+  bool launched, next_early; /* its exec was told; it asked for an event before that was */
   lf_log_ring log;          /* output since the current invocation (or the init before it) began */
   lf_buf init_error_body;   /* /init/error of the last init, or empty */
   char init_error_type[128];

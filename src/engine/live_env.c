@@ -147,7 +147,7 @@ lf_live_env_restart (lf_live_env *env)
 /* ---- what the sandbox tells ------------------------------------------------------------------------------------------------------ */
 
 static void
-on_launched (lf_live_env *env)
+on_launched (lf_live_env *env, lf_time_us at)
 {
   lf_error err = { 0 };
   if (env->plan.network == LF_NET_NONE && !env->face)
@@ -169,7 +169,11 @@ on_launched (lf_live_env *env)
       if (lf_line_init_start_in (&line, env->engine->profile, &env->fn->prep.f, env->log_stream, lf_wall_us ()) == 0 && !line.failed)
         lf_engine_say (env->engine, &env->fn->prep.f, line.data, line.len);
     }
-  send_event (env, LF_EV_LAUNCHED, NULL);
+  lf_engine_event (env->engine, &(lf_event){ .type = LF_EV_LAUNCHED, .env = env->core, .at = at });
+  env->launched = true;
+  if (env->next_early)
+    send_event (env, LF_EV_NEXT, NULL);
+  env->next_early = false;
 }
 
 static void
@@ -253,7 +257,7 @@ on_ctl (uv_poll_t *h, int status, int events)
         case LF_SB_NONE:
           return;
         case LF_SB_LAUNCHED:
-          on_launched (env);
+          on_launched (env, ev.at);
           break;
         case LF_SB_EXEC_FAILED:
           ev.exit.exec_failed = true;
@@ -444,7 +448,11 @@ lf_live_env_id (const lf_live_env *env)
 void
 lf_engine_next (lf_live_env *env)
 {
-  send_event (env, LF_EV_NEXT, NULL);
+  /* A quick runtime speaks before its helper has told that it runs; the init could not be measured. */
+  if (env->launched)
+    send_event (env, LF_EV_NEXT, NULL);
+  else
+    env->next_early = true;
 }
 
 const char *

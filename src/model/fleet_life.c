@@ -157,13 +157,17 @@ become_idle (lf_fleet *f, lf_env *e, bool needs_init, lf_effects *fx)
 /* ---- init -------------------------------------------------------------------------------------------------------------------- */
 
 static void
-launched (lf_fleet *f, lf_env *e)
+launched (lf_fleet *f, lf_env *e, lf_time_us at)
 {
   if (e->state != LF_ENV_STARTING || e->launched != LF_NONE)
     return;
-  e->launched = e->inv->begun = f->now;
-  e->inv->wait_us = f->now - e->inv->received;
-  lf_fl_deadline_set (f, e, lf_fl_after (f->now, f->init_max_us));
+  if (at == 0 || at > f->now)
+    at = f->now;
+  if (at < e->inv->received)
+    at = e->inv->received;
+  e->launched = e->inv->begun = at;
+  e->inv->wait_us = at - e->inv->received;
+  lf_fl_deadline_set (f, e, lf_fl_after (at, f->init_max_us));
 }
 
 /* The first init came to nothing: it runs once more, as a part of the invocation and under its timeout. */
@@ -198,7 +202,7 @@ next (lf_fleet *f, lf_env *e, lf_effects *fx)
 {
   if (e->state == LF_ENV_STARTING)
     {
-      launched (f, e); /* in case the driver saw the runtime speak before it saw the exec */
+      launched (f, e, 0); /* in case the driver saw the runtime speak before it saw the exec */
       e->inv->init_us = f->now - e->launched;
       e->inv->counted_from = f->now;
       lf_fl_state (e, LF_ENV_BUSY);
@@ -276,7 +280,7 @@ process_exit (lf_fleet *f, lf_env *e, const lf_exit_info *how, lf_effects *fx)
   switch (e->state)
     {
     case LF_ENV_STARTING:
-      launched (f, e); /* an exec that failed is an init of no length */
+      launched (f, e, 0); /* an exec that failed is an init of no length */
       e->inv->exit = *how;
       abandon (f, e, LF_ST_INIT_ERROR, f->now - e->launched, fx);
       break;
@@ -415,7 +419,7 @@ lf_fl_event (lf_fleet *f, const lf_event *ev, lf_effects *fx)
       lf_fl_invoke (f, ev->fn, ev->inv, fx);
       break;
     case LF_EV_LAUNCHED:
-      launched (f, ev->env);
+      launched (f, ev->env, ev->at);
       break;
     case LF_EV_LAUNCH_FAILED:
       launch_failed (f, ev->env, ev, fx);

@@ -477,6 +477,7 @@ note_event (lf_sandbox *s, const lf_init_note *n, lf_sb_event *ev)
       s->running = true;
       s->oom_seen = oom_kills (s);
       ev->type = LF_SB_LAUNCHED;
+      ev->at = n->at_us;
       lf_sb_refill (s->host); /* now, when nobody waits for it */
       return true;
     case LF_INIT_NOTE_EXEC_FAILED:

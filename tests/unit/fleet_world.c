@@ -236,7 +236,10 @@ event_of (world *w, const char *text, lf_event *ev)
     if (strcmp (verb, verbs[i].verb) == 0)
       {
         ev->type = verbs[i].type;
-        ev->status = more[0] ? status_of (more) : verbs[i].status;
+        if (ev->type == LF_EV_LAUNCHED)
+          ev->at = atoi (more);
+        else
+          ev->status = more[0] ? status_of (more) : verbs[i].status;
         ev->exit = verbs[i].exit;
         ev->env = who[0] ? w->env[atoi (who)] : NULL;
         return true;

@@ -84,6 +84,23 @@ what_makes_no_sense_is_ignored (void **state)
 /* ---- init -------------------------------------------------------------------------------------------------------------------- */
 
 static void
+init_begins_when_it_began (void **state)
+{
+  (void) state;
+  world w;
+  world_init (&w, world_profile_2026 ());
+  world_open (&w);
+  PLAY (&w,
+        { 100, "invoke a", "START:1" }, { 5000, "launched 1 1100", "" }, { 5100, "next 1", "DELIVER:1a" }, /* seen late */
+        { 6100, "ok 1", "ANSWER:a" }, { 6100, "? a", "ok cold wait=1000 init=4000 duration=1000" },
+        { 6100, "invoke b", "START:2" }, { 6200, "launched 2 50", "" }, { 6200, "next 2", "DELIVER:2b" }, /* never before the request */
+        { 6300, "ok 2", "ANSWER:b" }, { 6300, "? b", "ok cold wait=0 init=100 duration=100" },
+        { 6300, "invoke c", "START:3" }, { 6400, "launched 3 9000", "" }, { 6500, "next 3", "DELIVER:3c" }, /* nor in the future */
+        { 6600, "ok 3", "ANSWER:c" }, { 6600, "? c", "ok cold wait=100 init=100 duration=100" });
+  world_close (&w);
+}
+
+static void
 first_init_fails_then_works (void **state)
 {
   (void) state;
@@ -733,7 +750,7 @@ main (void)
     cmocka_unit_test (cold_then_warm),
     cmocka_unit_test (duration_grows_only_into_a_later_millisecond),
     cmocka_unit_test (what_makes_no_sense_is_ignored),
-    cmocka_unit_test (first_init_fails_then_works),
+    cmocka_unit_test (init_begins_when_it_began), cmocka_unit_test (first_init_fails_then_works),
     cmocka_unit_test (init_fails_twice),
     cmocka_unit_test (an_exec_that_fails_is_a_failed_init),
     cmocka_unit_test (init_overruns_its_ten_seconds),

@@ -20,6 +20,7 @@ typedef struct job
   size_t joins;
   int tmp_fd, proc_fd, listen_fd; /* handed to the daemon */
   char step[200];                 /* what was being done */
+  volatile int64_t exec_us;       /* when the runtime was exec'd last; written by the child that shares this memory until then */
 } job;
 
 int prepare_parse (job *j, char *text, size_t n); /* parse.c: 0, or -1 with errno EPROTO */

@@ -26,7 +26,7 @@ static char prepare[LF_INIT_PREPARE_MAX], config[LF_INIT_CONFIG_MAX];
 static void
 send_note (uint32_t type, int value, const char *text, const int *fds, size_t nfds)
 {
-  lf_init_note n = { .type = type, .value = value };
+  lf_init_note n = { .type = type, .value = value, .at_us = the_job.exec_us };
   if (text)
     snprintf (n.text, sizeof n.text, "%s", text);
   union

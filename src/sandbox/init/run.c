@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include "init.h"
 
@@ -59,8 +60,12 @@ runtime_start (job *j, pid_t *pid)
     return errno;
   if (p == 0)
     {
-      if (become_runtime (j) == 0)
-        execve (j->argv[0], j->argv, j->envp);
+      struct timespec t;
+      if (become_runtime (j) == 0 && clock_gettime (CLOCK_MONOTONIC, &t) == 0)
+        {
+          j->exec_us = (int64_t) t.tv_sec * 1000000 + t.tv_nsec / 1000;
+          execve (j->argv[0], j->argv, j->envp);
+        }
       failed = errno;
       _exit (127);
     }

@@ -69,7 +69,7 @@ enum
 {
   LF_INIT_NOTE_PREPARED = 1, /* the common root stands; waiting for the configuration */
   LF_INIT_NOTE_READY,        /* descriptors: /tmp, /proc and, with network none, the listening socket */
-  LF_INIT_NOTE_LAUNCHED,     /* descriptor: the runtime's process */
+  LF_INIT_NOTE_LAUNCHED,     /* at_us: when the runtime was exec'd; descriptor: its process */
   LF_INIT_NOTE_EXEC_FAILED,  /* value: errno */
   LF_INIT_NOTE_SETUP_FAILED, /* value: errno, text: the step */
   LF_INIT_NOTE_EXIT          /* value: wait status */
@@ -78,6 +78,7 @@ typedef struct lf_init_note
 {
   uint32_t type;
   int32_t value;
+  int64_t at_us; /* CLOCK_MONOTONIC */
   char text[200];
 } lf_init_note;
 
