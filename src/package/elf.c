@@ -288,8 +288,10 @@ read_dynamic (reader *r, lf_elf *out)
 static lf_elf_result
 read_all (reader *r, bool sizes_only, lf_elf *out)
 {
-  unsigned char id[20];
-  if (r->size < sizeof id || get (r, id, sizeof id, 0) != 0 || memcmp (id, ELFMAG, SELFMAG) != 0)
+  Elf64_Ehdr h = { 0 };
+  size_t have = r->size < sizeof h ? (size_t) r->size : sizeof h;
+  const unsigned char *id = (const unsigned char *) &h;
+  if (have < 20 || get (r, &h, have, 0) != 0 || memcmp (id, ELFMAG, SELFMAG) != 0)
     return LF_ELF_NOT;
   out->bits = id[EI_CLASS] == ELFCLASS64 ? 64 : 32;
   out->little_endian = id[EI_DATA] == ELFDATA2LSB;
@@ -298,8 +300,7 @@ read_all (reader *r, bool sizes_only, lf_elf *out)
   out->machine = id[18 + lo] | id[19 - lo] << 8;
   if (out->bits != 64 || !out->little_endian)
     return LF_ELF_OK; /* no machine of Lambda's: its name is all that is wanted */
-  Elf64_Ehdr h;
-  if (get (r, &h, sizeof h, 0) != 0)
+  if (have < sizeof h)
     return damaged (r, "it is cut off inside its header");
   lf_elf_result res = read_sections (r, &h, out);
   if (res == LF_ELF_OK && !sizes_only)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,9 @@ typedef struct target
   lf_dists dists;
   int64_t *owner;                /* package of each file, or -1 */
   uint8_t *duplicate;
+  int64_t *strippable;           /* of each file: what strip would remove */
+  pthread_t reader;              /* reads them, while the rest goes on */
+  bool reading;
 } target;
 
 struct lf_space_impl
@@ -38,6 +42,50 @@ struct lf_space_impl
   lf_pkg_arena names;
   size_t cap, folders_cap;
 };
+
+/* ---- debug sections --------------------------------------------------------------------------------------------------------------- */
+
+/* Bytes that strip would remove; the loader never reads them. */
+static int64_t
+strippable (const lf_pkg_source *s, const lf_pkg_file *f)
+{
+  if (!S_ISREG (f->mode) || f->size < 8192 || !(strstr (f->path, ".so") || lf_ends (f->path, ".node") || (f->mode & 0100)))
+    return 0;
+  LF_CLEANUP (lf_closep) int fd = openat (s->fd, f->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  lf_elf e;
+  const char *reason;
+  if (fd < 0 || lf_elf_read (fd, true, &e, &reason) != LF_ELF_OK)
+    return 0;
+  return e.strippable_bytes < 4096 || e.strippable_bytes > f->size ? 0 : e.strippable_bytes;
+}
+
+static void *
+read_strippable (void *arg)
+{
+  target *t = arg;
+  for (size_t i = 0; i < t->s.n; i++)
+    t->strippable[i] = strippable (&t->s, &t->s.v[i]);
+  return NULL;
+}
+
+/* Small trees are done before a thread has started. */
+static void
+start_reading (target *t)
+{
+  if (t->s.is_zip)
+    return; /* would mean unpacking */
+  t->reading = t->s.n > 500 && pthread_create (&t->reader, NULL, read_strippable, t) == 0;
+  if (!t->reading)
+    read_strippable (t);
+}
+
+static void
+end_reading (target *t)
+{
+  if (t->reading)
+    pthread_join (t->reader, NULL);
+  t->reading = false;
+}
 
 /* ---- duplicates ------------------------------------------------------------------------------------------------------------------- */
 
@@ -193,20 +241,6 @@ add_bytes (lf_space *out, size_t ti, const place *p, const char *group, lf_space
   return 0;
 }
 
-/* Bytes that strip would remove; the loader never reads them. */
-static int64_t
-strippable (const target *t, const lf_pkg_file *f)
-{
-  if (t->s.is_zip || f->size < 8192 || !(strstr (f->path, ".so") || lf_ends (f->path, ".node") || (f->mode & 0100)))
-    return 0;
-  LF_CLEANUP (lf_closep) int fd = openat (t->s.fd, f->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  lf_elf e;
-  const char *reason;
-  if (fd < 0 || lf_elf_read (fd, true, &e, &reason) != LF_ELF_OK)
-    return 0;
-  return e.strippable_bytes < 4096 || e.strippable_bytes > f->size ? 0 : e.strippable_bytes;
-}
-
 static const char *
 kind_hint (lf_space_kind k)
 {
@@ -271,7 +305,7 @@ add_file (lf_space *out, size_t ti, size_t fi, lf_arch arch, lf_error *err)
       size_t root_n = strlen (d->root);
       p.path_n = root_n + (root_n != 0) + strcspn (f->path + root_n + (root_n != 0), "/");
     }
-  int64_t drop = kind == LF_SPACE_PACKAGE || kind == LF_SPACE_OTHER ? strippable (t, f) : 0;
+  int64_t drop = kind == LF_SPACE_PACKAGE || kind == LF_SPACE_OTHER ? t->strippable[fi] : 0;
   if (add_bytes (out, ti, &p, group, kind, f->size - drop, 1, err) != 0)
     return -1;
   p.hint = kind_hint (LF_SPACE_DEBUG);
@@ -394,8 +428,10 @@ open_target (lf_space *out, const char *path, target *t, lf_error *err)
     return -1;
   t->owner = malloc ((t->s.n + 1) * sizeof *t->owner);
   t->duplicate = calloc (t->s.n + 1, 1);
-  if (!t->owner || !t->duplicate)
+  t->strippable = calloc (t->s.n + 1, sizeof *t->strippable);
+  if (!t->owner || !t->duplicate || !t->strippable)
     return LF_FAIL_NOMEM (err);
+  start_reading (t);
   if (lf_dists_read (&t->s, &t->dists, err) != 0)
     return -1;
   for (size_t i = 0; i < t->s.n; i++)
@@ -436,6 +472,8 @@ measure (const lf_strv *targets, lf_arch arch, lf_space *out, lf_error *err)
       }
   if (find_duplicates (im, err) != 0)
     return -1;
+  for (size_t i = 0; i < im->n; i++)
+    end_reading (&im->t[i]);
   for (size_t i = 0; i < im->n; i++)
     for (size_t k = 0; k < im->t[i].s.n; k++)
       if (S_ISREG (im->t[i].s.v[k].mode) && add_file (out, i, k, arch, err) != 0)
@@ -484,10 +522,12 @@ lf_space_fini (lf_space *s)
   struct lf_space_impl *im = s->impl;
   for (size_t i = 0; im && im->t && i < im->n; i++)
     {
+      end_reading (&im->t[i]);
       lf_pkg_source_fini (&im->t[i].s);
       lf_dists_fini (&im->t[i].dists);
       free (im->t[i].owner);
       free (im->t[i].duplicate);
+      free (im->t[i].strippable);
     }
   if (im)
     {
