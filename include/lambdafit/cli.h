@@ -43,6 +43,9 @@ typedef struct lf_args
   /* asynchronous events of a function */
   const char *on_success, *on_failure;
   int64_t async_retries, async_max_age;
+  /* top */
+  const char *theme;
+  bool ascii;
   /* what is left */
   char **rest;
   int rest_n;
@@ -72,6 +75,7 @@ int lf_cmd_doctor (const lf_args *a);
 int lf_cmd_profile (const lf_args *a);
 int lf_cmd_layer (const lf_args *a);
 int lf_cmd_report (const lf_args *a);
+int lf_cmd_top (const lf_args *a);
 int lf_cmd_help (const lf_args *a);
 
 #endif

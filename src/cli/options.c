@@ -74,6 +74,12 @@ const lf_opt lf_opts[] = {
   INT ("max", 0, "MB", max_mb, 0, 100000000, "0", "what to keep of the cache, most recently used first"),
   FLAG ("s3", 0, s3, "the zip is uploaded through S3, so the limit of a direct upload does not count"),
   FLAG ("no-pyc", 0, no_pyc, "do not compile Python files"),
+  FLAG ("once", 0, once, "print one frame as text and end"),
+  TEXT ("view", 0, "VIEW", view, "functions", "functions, function, invocations, invocation, environments, violations or cost"),
+  TEXT ("size", 0, "WxH", size, "80x24", "columns and lines of the frame, from 60x16"),
+  TEXT ("request-id", 0, "ID", request_id, "the newest", "the invocation that the view `invocation` shows"),
+  TEXT ("theme", 0, "256|16|mono", theme, "by the terminal and NO_COLOR", "colours"),
+  FLAG ("ascii", 0, ascii, "draw with ASCII alone"),
   FLAG ("verbose", 'v', verbose, "say more"),
 };
 const size_t lf_opts_n = LF_ARRAY_LEN (lf_opts);

@@ -195,6 +195,33 @@ lf_store_violations (lf_store *s, const char *function, const char *request_id, 
   return finished (s, rc, err);
 }
 
+int
+lf_store_violations_after (lf_store *s, int64_t *last_id, lf_violation_each each, void *user, lf_error *err)
+{
+  if (lf_store_refresh (s, err) != 0)
+    return -1;
+  sqlite3_stmt *newest LF_CLEANUP (lf_stmt_freep) = lf_store_prepare (s, "SELECT max(id) FROM violations", err);
+  sqlite3_stmt *st LF_CLEANUP (lf_stmt_freep)
+      = newest != NULL ? lf_store_prepare (s, VIOLATION_SQL "WHERE id > ?1 AND id <= ?2 ORDER BY id", err) : NULL;
+  if (st == NULL)
+    return -1;
+  int rc = sqlite3_step (newest);
+  if (rc != SQLITE_ROW)
+    return lf_store_fail (s, rc, "read it", err);
+  int64_t last = sqlite3_column_int64 (newest, 0);
+  lf_bind_i64 (st, 1, *last_id);
+  lf_bind_i64 (st, 2, last);
+  while ((rc = sqlite3_step (st)) == SQLITE_ROW)
+    {
+      lf_violation v;
+      read_violation (st, &v);
+      if (each (&v, user) != 0)
+        break;
+    }
+  *last_id = last > *last_id ? last : *last_id;
+  return finished (s, rc, err);
+}
+
 /* ---- accepted events ------------------------------------------------------------------------------------------------------------- */
 
 int

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * lambdafit top: one frame as text, or the interactive dashboard.
+ */
+#include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+
+#include "inside.h"
+
+static int
+parse_size (const char *size, int *w, int *h, lf_error *err)
+{
+  char rest;
+  *w = 80;
+  *h = 24;
+  if (size == NULL || (sscanf (size, "%4dx%4d%c", w, h, &rest) == 2 && *w >= 60 && *h >= 16 && *w <= LF_GRID_MAX && *h <= LF_GRID_MAX))
+    return 0;
+  return LF_FAIL (err, LF_EXIT_USAGE, "--size", "give columns and lines, as in 120x40", "\"%.40s\" is not a size from 60x16 to %dx%d", size, LF_GRID_MAX, LF_GRID_MAX);
+}
+
+static int
+parse_view (const char *name, lf_view *out, lf_error *err)
+{
+  *out = LF_V_FUNCTIONS;
+  for (int v = 0; name != NULL && v < LF_V_COUNT; v++)
+    if (strcmp (lf_view_names[v], name) == 0)
+      {
+        *out = (lf_view) v;
+        return 0;
+      }
+  return name == NULL ? 0 : LF_FAIL (err, LF_EXIT_USAGE, "--view", "functions, function, invocations, invocation, environments, violations, cost",
+                                     "there is no view \"%.40s\"", name);
+}
+
+static int
+once (lf_app *a, lf_error *err)
+{
+  lf_buf out LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&out, 0);
+  if (lf_data_read (&a->data, 0, err) < 0)
+    return -1;
+  lf_app_draw (a);
+  if (lf_grid_text (&a->grid, &out) != 0)
+    return LF_FAIL_NOMEM (err);
+  if (fwrite (out.data, 1, out.len, stdout) != out.len || fflush (stdout) != 0)
+    return LF_FAIL (err, LF_EXIT_IO, "standard output", "", "cannot write the frame");
+  return 0;
+}
+
+static void
+app_fini (lf_app *a)
+{
+  lf_data_fini (&a->data);
+  lf_grid_fini (&a->grid);
+  lf_tab_fini (&a->tab);
+  lf_strv_fini (&a->profiles);
+  lf_json_freep (&a->environments);
+}
+
+static int
+start (lf_app *a, const lf_top_options *o, lf_error *err)
+{
+  int w, h;
+  lf_view view;
+  if (parse_size (o->size, &w, &h, err) != 0 || parse_view (o->view, &view, err) != 0)
+    return -1;
+  lf_profile *profile = lf_profile_load (o->profile, err);
+  lf_store *store = profile != NULL ? lf_store_open_read (o->db, err) : NULL;
+  if (store == NULL)
+    {
+      lf_profile_free (profile);
+      return -1;
+    }
+  if (lf_data_init (&a->data, store, profile, o->once) != 0 || lf_grid_init (&a->grid, w, h, a->ascii) != 0)
+    return LF_FAIL_NOMEM (err);
+  a->data.region = o->region;
+  a->data.since_us = o->since_us;
+  a->endpoint = o->endpoint;
+  lf_store_busy_timeout (store, o->once ? 5000 : 100);
+  snprintf (a->function, sizeof a->function, "%s", o->function != NULL ? o->function : "");
+  snprintf (a->request_id, sizeof a->request_id, "%s", o->request_id != NULL ? o->request_id : "");
+  lf_app_open (a, view);
+  return lf_profile_list (&a->profiles, err);
+}
+
+int
+lf_top (const lf_top_options *o, lf_error *err)
+{
+  lf_app a = { 0 };
+  setlocale (LC_CTYPE, "");
+  /* Widths of characters are those of UTF-8 whatever the terminal can draw. */
+  a.ascii = o->ascii || strcmp (nl_langinfo (CODESET), "UTF-8") != 0;
+  setlocale (LC_CTYPE, "C.UTF-8");
+  int result = 0;
+  if (!o->once && (!isatty (STDIN_FILENO) || !isatty (STDOUT_FILENO)))
+    return LF_FAIL (err, LF_EXIT_USAGE, "top", "--once prints one frame as text", "standard input and output are not a terminal");
+  result = start (&a, o, err);
+  if (result == 0)
+    result = o->once ? once (&a, err) : lf_term_run (&a, o->theme, err);
+  app_fini (&a);
+  return result;
+}
