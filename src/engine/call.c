@@ -14,40 +14,48 @@
 
 /* ---- making one ------------------------------------------------------------------------------------------------------------------ */
 
+static char *
+add_hex (char *to, const uint8_t *from, size_t n)
+{
+  static const char digits[] = "0123456789abcdef";
+  for (size_t i = 0; i < n; i++)
+    {
+      *to++ = digits[from[i] >> 4];
+      *to++ = digits[from[i] & 15];
+    }
+  return to;
+}
+
 static void
-make_trace_id (lf_call *c, lf_str given)
+make_trace_id (lf_call *c, lf_str given, const uint8_t r[20])
 {
   if (given.n && given.n < sizeof c->trace_id)
     {
       memcpy (c->trace_id, given.p, given.n);
       return;
     }
-  uint8_t r[20];
-  lf_random_bytes (r, sizeof r);
-  int n = snprintf (c->trace_id, sizeof c->trace_id, "Root=1-%08x-", (unsigned) (c->received_wall_us / 1000000));
-  for (int i = 0; i < 12; i++)
-    n += snprintf (c->trace_id + n, sizeof c->trace_id - (size_t) n, "%02x", r[i]);
-  n += snprintf (c->trace_id + n, sizeof c->trace_id - (size_t) n, ";Parent=");
-  for (int i = 12; i < 20; i++)
-    n += snprintf (c->trace_id + n, sizeof c->trace_id - (size_t) n, "%02x", r[i]);
-  snprintf (c->trace_id + n, sizeof c->trace_id - (size_t) n, ";Sampled=0");
+  uint32_t s = (uint32_t) (c->received_wall_us / 1000000);
+  const uint8_t seconds[4] = { (uint8_t) (s >> 24), (uint8_t) (s >> 16), (uint8_t) (s >> 8), (uint8_t) s };
+  char *p = c->trace_id;
+  p = add_hex (stpcpy (p, "Root=1-"), seconds, 4);
+  p = add_hex (stpcpy (p, "-"), r, 12);
+  p = add_hex (stpcpy (p, ";Parent="), r + 12, 8);
+  stpcpy (p, ";Sampled=0");
 }
 
 /* A version 4 UUID whose first 48 bits are the time: rows of one moment then stand side by side in the index of request ids, and a commit
  * writes fewer pages. The other 74 bits are random. */
 static void
-make_request_id (int64_t wall_us, char out[37])
+make_request_id (int64_t wall_us, uint8_t r[16], char out[37])
 {
-  uint8_t r[16];
   uint64_t ms = (uint64_t) (wall_us / 1000);
-  lf_random_bytes (r, sizeof r);
   for (int i = 0; i < 6; i++)
     r[i] = (uint8_t) (ms >> (40 - 8 * i));
   lf_uuid4_from (r, out);
 }
 
 static lf_call *
-call_new (lf_engine *e, lf_live_fn *fn, const char *request_id, lf_error *err)
+call_new (lf_engine *e, lf_live_fn *fn, const char *request_id, uint8_t random[16], lf_error *err)
 {
   lf_call *c = calloc (1, sizeof *c);
   if (!c)
@@ -62,7 +70,7 @@ call_new (lf_engine *e, lf_live_fn *fn, const char *request_id, lf_error *err)
   if (request_id)
     snprintf (c->request_id, sizeof c->request_id, "%s", request_id);
   else
-    make_request_id (c->received_wall_us, c->request_id);
+    make_request_id (c->received_wall_us, random, c->request_id);
   snprintf (c->row_id, sizeof c->row_id, "%s", c->request_id);
   lf_buf_init (&c->payload, 0);
   lf_buf_init (&c->client_context, 0);
@@ -90,7 +98,9 @@ call_free (lf_call *c)
 lf_call *
 lf_engine_call (lf_engine *e, lf_live_fn *fn, lf_call_options *o, lf_error *err)
 {
-  lf_call *c = call_new (e, fn, o->request_id, err);
+  uint8_t random[52]; /* asked for once: request id, invocation id, trace id */
+  lf_random_bytes (random, sizeof random);
+  lf_call *c = call_new (e, fn, o->request_id, random, err);
   if (!c)
     return NULL;
   c->want_tail = o->want_tail;
@@ -100,9 +110,9 @@ lf_engine_call (lf_engine *e, lf_live_fn *fn, lf_call_options *o, lf_error *err)
   c->attempt = o->attempt;
   if (o->attempt > 1)
     snprintf (c->row_id, sizeof c->row_id, "%s/%d", c->request_id, o->attempt);
-  make_trace_id (c, o->trace_id);
+  make_trace_id (c, o->trace_id, random + 16);
   if (e->profile->invocation_id)
-    lf_uuid4 (c->invocation_id);
+    lf_uuid4_from (random + 36, c->invocation_id);
   if ((o->client_context.n && lf_buf_add (&c->client_context, o->client_context.p, o->client_context.n) < 0)
       || (o->qualifier && !(c->arn = lf_function_arn (&fn->prep.f, o->qualifier))))
     {
@@ -148,8 +158,7 @@ lf_call_begin (lf_call *c, lf_live_env *env)
   env->throttled_base = env->usage.throttled_us;
   env->tmp_base = env->usage.tmp_bytes;
   lf_sandbox_mark (env->sb);
-  lf_live_env_drain (env);
-  lf_log_ring_reset (&env->log);
+  /* What a background thread printed since belongs to this invocation's log, as on Lambda. */
 }
 
 void
@@ -546,7 +555,9 @@ lf_call *
 lf_engine_reject (lf_engine *e, lf_live_fn *fn, int64_t request_bytes, bool async, const char *error_type, const char *message, lf_call_done done,
                   void *user, lf_error *err)
 {
-  lf_call *c = call_new (e, fn, NULL, err);
+  uint8_t random[16];
+  lf_random_bytes (random, sizeof random);
+  lf_call *c = call_new (e, fn, NULL, random, err);
   if (!c)
     return NULL;
   c->done = done;
