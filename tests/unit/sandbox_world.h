@@ -13,7 +13,7 @@
 
 #include "lambdafit/sandbox.h"
 
-#define DEADLINE_US 20000000
+#define DEADLINE_US 120000000 /* an emulated guest is slow, and a fork bomb in it slower */
 #define USER 65534
 #define TMP_BYTES (8 * LF_MB)
 

@@ -939,9 +939,12 @@ test_real_mark (void **state)
   assert_int_equal (poll (&p, 1, 0), 0);
   step (&c);
   assert_int_equal (poll (&p, 1, 20000), 1);
-  assert_true (says (&c, 20000));
-  /* Moved above what comes next: silent. Then it is passed again. */
+  /* Moved above what comes next: silent. Then it is passed again. (At once, because v2 slows the group down while it is over the mark.) */
   assert_int_equal (mark_at (g, 32 * LF_MB), fd);
+  assert_true (says (&c, 60000));
+  /* v2 tells of one crossing more than once, a little late. */
+  for (int i = 0; i < 20 && poll (&p, 1, 50) == 1; i++)
+    assert_int_equal (lf_cg_memory_event_fd (g, 32 * LF_MB), fd);
   step (&c);
   assert_true (says (&c, 20000));
   assert_int_equal (poll (&p, 1, 50), 0);
