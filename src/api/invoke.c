@@ -280,6 +280,28 @@ too_large (lf_http_req *r, const lf_invoke_request *q)
 }
 
 static bool
+not_in_set (lf_http_req *r, lf_str value, const char *member, const char *set)
+{
+  char text[256];
+  snprintf (text, sizeof text,
+            "1 validation error detected: Value '%.*s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: %s",
+            (int) (value.n < 64 ? value.n : 64), value.p, member, set);
+  lf_svc_reply (r, LF_SVC_VALIDATION, NULL, NULL, 0, text);
+  return false;
+}
+
+static bool
+read_log_type (lf_http_req *r, lf_invoke_request *q)
+{
+  lf_str type = lf_http_get (r, "X-Amz-Log-Type");
+  bool tail = lf_str_eq (type, "Tail");
+  if (type.n && !tail && !lf_str_eq (type, "None"))
+    return not_in_set (r, type, "logType", "[None, Tail]");
+  q->tail = tail && q->type == LF_INVOKE_SYNC;
+  return true;
+}
+
+static bool
 read_type (lf_http_req *r, lf_invoke_request *q)
 {
   lf_str type = lf_http_get (r, "X-Amz-Invocation-Type");
@@ -290,17 +312,8 @@ read_type (lf_http_req *r, lf_invoke_request *q)
   else if (lf_str_eq (type, "DryRun"))
     q->type = LF_INVOKE_DRY;
   else
-    {
-      char text[256];
-      snprintf (text, sizeof text,
-                "1 validation error detected: Value '%.*s' at 'invocationType' failed to satisfy constraint: Member must satisfy enum value set: "
-                "[Event, RequestResponse, DryRun]",
-                (int) (type.n < 64 ? type.n : 64), type.p);
-      lf_svc_reply (r, LF_SVC_VALIDATION, NULL, NULL, 0, text);
-      return false;
-    }
-  q->tail = q->type == LF_INVOKE_SYNC && lf_str_eq (lf_http_get (r, "X-Amz-Log-Type"), "Tail");
-  return true;
+    return not_in_set (r, type, "invocationType", "[Event, RequestResponse, DryRun]");
+  return read_log_type (r, q);
 }
 
 static void

@@ -351,9 +351,24 @@ find_name (const lf_engine *e, const char *name)
   return NULL;
 }
 
+/* Each reservation alone was checked; together they must leave the others their part too. */
+static int
+check_reserved (const lf_engine *e, const lf_function *f, lf_error *err)
+{
+  int64_t keep = e->profile->concurrency_unreserved_min, account = lf_fleet_concurrency (e->fleet);
+  keep = keep < account ? keep : account;
+  if (f->reserved == LF_NONE || f->reserved <= lf_fleet_unreserved (e->fleet) - keep || f->reserved == 0)
+    return 0;
+  return LF_FAIL (err, LF_EXIT_USAGE, f->name, "reserve less, here or for another function (--concurrency)",
+                  "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of "
+                  "[%lld].", (long long) keep);
+}
+
 lf_live_fn *
 lf_engine_add (lf_engine *e, lf_prepared *p, lf_error *err)
 {
+  if (check_reserved (e, &p->f, err) < 0)
+    return NULL;
   if (find_name (e, p->f.name))
     {
       (void) LF_FAIL (err, LF_EXIT_USAGE, p->f.name, "give one of them another name with --name", "two functions have this name");

@@ -94,6 +94,8 @@ class Play:
         times = s.get("times", 1)
         for _ in range(times):
             answer = self.send(kind, s)
+            if answer.status == s.get("until"):
+                break
         self.check_answer(step, answer, offset)
 
     def settle(self):

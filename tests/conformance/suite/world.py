@@ -190,6 +190,8 @@ class Own:
         if self.process.poll() is not None:
             raise AssertionError(f"serve ended with {self.process.returncode}: {self.err_path.read_text(errors='replace')}")
         self.host, self.port = "127.0.0.1", int(port_file.read_text())
+        # Its greeting, written by a thread of its own, is not a line of the first case.
+        wait_for(lambda: f"http://127.0.0.1:{self.port} ..." in self.log_since(0), "the daemon has said that it serves")
 
     @property
     def endpoint(self):
