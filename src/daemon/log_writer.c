@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log_writer.h"
@@ -18,10 +19,10 @@ struct lf_log_writer
   int fd;
   pthread_t thread;
   pthread_mutex_t lock;
-  pthread_cond_t wake;
+  pthread_cond_t wake, idle;
   lf_buf queue;
   size_t dropped;
-  bool ending;
+  bool ending, writing;
 };
 
 static void
@@ -65,6 +66,7 @@ run (void *arg)
       lf_buf swap = w->queue;
       w->queue = mine;
       mine = swap;
+      w->writing = true;
       size_t dropped = w->dropped;
       w->dropped = 0;
       pthread_mutex_unlock (&w->lock);
@@ -80,6 +82,8 @@ run (void *arg)
       else
         lf_buf_reset (&mine);
       pthread_mutex_lock (&w->lock);
+      w->writing = false;
+      pthread_cond_broadcast (&w->idle);
     }
   pthread_mutex_unlock (&w->lock);
   lf_buf_fini (&mine);
@@ -98,6 +102,11 @@ lf_log_writer_new (int fd, lf_error *err)
   w->fd = fd;
   pthread_mutex_init (&w->lock, NULL);
   pthread_cond_init (&w->wake, NULL);
+  pthread_condattr_t monotonic;
+  pthread_condattr_init (&monotonic);
+  pthread_condattr_setclock (&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init (&w->idle, &monotonic);
+  pthread_condattr_destroy (&monotonic);
   lf_buf_init (&w->queue, QUEUE_MAX);
   /* Signals are the loop's business. */
   sigset_t all, before;
@@ -129,6 +138,26 @@ lf_log_writer_add (lf_log_writer *w, const char *text, size_t n)
   pthread_mutex_unlock (&w->lock);
 }
 
+bool
+lf_log_writer_drain (lf_log_writer *w, int ms)
+{
+  struct timespec end;
+  clock_gettime (CLOCK_MONOTONIC, &end);
+  end.tv_sec += ms / 1000;
+  end.tv_nsec += ms % 1000 * 1000000L;
+  if (end.tv_nsec >= 1000000000L)
+    {
+      end.tv_sec++;
+      end.tv_nsec -= 1000000000L;
+    }
+  int rc = 0;
+  pthread_mutex_lock (&w->lock);
+  while ((w->queue.len > 0 || w->writing) && rc == 0)
+    rc = pthread_cond_timedwait (&w->idle, &w->lock, &end);
+  pthread_mutex_unlock (&w->lock);
+  return rc == 0;
+}
+
 void
 lf_log_writer_free (lf_log_writer *w)
 {
@@ -141,6 +170,7 @@ lf_log_writer_free (lf_log_writer *w)
   pthread_join (w->thread, NULL);
   pthread_mutex_destroy (&w->lock);
   pthread_cond_destroy (&w->wake);
+  pthread_cond_destroy (&w->idle);
   lf_buf_fini (&w->queue);
   free (w);
 }

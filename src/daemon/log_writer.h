@@ -11,6 +11,8 @@
 typedef struct lf_log_writer lf_log_writer;
 lf_log_writer *lf_log_writer_new (int fd, lf_error *err);
 void lf_log_writer_add (lf_log_writer *w, const char *text, size_t n);
+/* Waits until what was added is written, for so long at most; false when it is not. */
+bool lf_log_writer_drain (lf_log_writer *w, int ms);
 void lf_log_writer_free (lf_log_writer *w); /* writes what is queued, then ends the thread */
 
 #endif

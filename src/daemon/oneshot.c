@@ -17,7 +17,7 @@ typedef struct lf_shot
   uv_idle_t starter;
   int64_t started, done, in_flight;
   int signum;
-  bool ending;
+  bool ending, stuck;
   lf_error failure;
 } lf_shot;
 
@@ -42,12 +42,23 @@ end (lf_shot *s)
 
 static void on_starter (uv_idle_t *h);
 
+#define DRAIN_MS 200
+
+/* The lines of an invocation come before its response on a terminal that shows both. Whoever does not read them is not waited for. */
+static void
+lines_first (lf_shot *s)
+{
+  if (s->live.writer && !s->stuck)
+    s->stuck = !lf_log_writer_drain (s->live.writer, DRAIN_MS);
+}
+
 static void
 on_done (const lf_outcome *out, void *user)
 {
   lf_shot *s = user;
   s->done++;
   s->in_flight--;
+  lines_first (s);
   if (out->error)
     s->failure = *out->error;
   else if (!s->ending || out->status == LF_ST_OK)

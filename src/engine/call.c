@@ -200,8 +200,8 @@ void
 lf_engine_response (lf_live_env *env, lf_buf *body, bool error, lf_str content_type, lf_str error_type)
 {
   lf_call *c = env->call;
-  if (!c)
-    return;
+  if (!c || lf_sandbox_check_memory (env->sb))
+    return; /* more memory than the function has: its end follows, and this answer would not have come on Lambda */
   lf_buf_fini (&c->body);
   c->body = *body;
   lf_buf_init (body, 0);
@@ -216,7 +216,7 @@ void
 lf_engine_response_too_large (lf_live_env *env, int64_t bytes)
 {
   lf_call *c = env->call;
-  if (!c)
+  if (!c || lf_sandbox_check_memory (env->sb))
     return;
   const char *type = "";
   lf_buf_reset (&c->body);

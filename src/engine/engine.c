@@ -240,8 +240,26 @@ lf_engine_log_failed (lf_engine *e, const lf_error *err)
 void
 lf_engine_say (lf_engine *e, const lf_function *f, const char *text, size_t n)
 {
-  if (e->log && n)
-    e->log (f, text, n, e->log_user);
+  if (!e->log || !n)
+    return;
+  if (e->open_line[0])
+    e->log (f, "\n", 1, e->log_user);
+  e->open_line[0] = 0;
+  e->log (f, text, n, e->log_user);
+}
+
+void
+lf_engine_say_output (lf_engine *e, lf_live_env *env, const char *text, size_t n)
+{
+  if (!e->log || !n)
+    return;
+  if (e->open_line[0] && strcmp (e->open_line, env->id) != 0)
+    e->log (&env->fn->prep.f, "\n", 1, e->log_user);
+  e->log (&env->fn->prep.f, text, n, e->log_user);
+  if (text[n - 1] == '\n')
+    e->open_line[0] = 0;
+  else
+    memcpy (e->open_line, env->id, sizeof e->open_line);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------------ */

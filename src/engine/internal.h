@@ -127,6 +127,7 @@ struct lf_engine
   bool stepping;
   lf_call *waiting, **waiting_tail;
   size_t envs, calls;
+  char open_line[33];       /* the environment whose output ended within a line; the next word is not its own */
   char *enforcement_json;
   lf_error log_error;
   lf_events *events;
@@ -139,7 +140,8 @@ struct lf_engine
 /* engine.c */
 void lf_engine_event (lf_engine *e, const lf_event *ev);
 void lf_engine_queue_answer (lf_call *c);
-void lf_engine_say (lf_engine *e, const lf_function *f, const char *text, size_t n);
+void lf_engine_say (lf_engine *e, const lf_function *f, const char *text, size_t n);           /* whole lines of ours */
+void lf_engine_say_output (lf_engine *e, lf_live_env *env, const char *text, size_t n); /* what a function printed */
 void lf_engine_log_failed (lf_engine *e, const lf_error *err);
 
 void lf_engine_env_gone (lf_engine *e);

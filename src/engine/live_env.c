@@ -292,7 +292,7 @@ read_log (lf_live_env *env, int rounds)
       if (n <= 0)
         return n < 0 && errno == EAGAIN;
       lf_log_ring_add (&env->log, buf, (size_t) n);
-      lf_engine_say (env->engine, &env->fn->prep.f, buf, (size_t) n);
+      lf_engine_say_output (env->engine, env, buf, (size_t) n);
       if ((size_t) n < sizeof buf)
         return true;
     }

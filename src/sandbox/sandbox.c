@@ -51,6 +51,8 @@ struct lf_sandbox
   lf_cg_usage u; /* the last look, and what /tmp held then */
   int64_t tmp;
   lf_time_us looked_at;
+  int64_t now;      /* memory at that look */
+  bool just_looked; /* by lf_sandbox_check_memory; lf_sandbox_usage mostly follows */
   int64_t max_memory;                       /* since the start */
   int64_t peak_memory, peak_file, peak_tmp; /* since the invocation began */
   bool peak_exact;                          /* the kernel's mark was started again for this invocation */
@@ -222,7 +224,7 @@ look (lf_sandbox *s)
     }
   raise_mark (&s->max_memory, now);
   raise_mark (&s->peak_memory, now);
-  return now;
+  return s->now = now;
 }
 
 /* The kernel's own mark counts /tmp and cache too. What of them was there at the highest moment is not told; taking the most that
@@ -239,7 +241,8 @@ kernel_peak (const lf_sandbox *s)
 void
 lf_sandbox_usage (lf_sandbox *s, lf_sb_usage *out)
 {
-  int64_t now = look (s);
+  int64_t now = s->just_looked && lf_now_us () - s->looked_at <= LOOK_AGE_US ? s->now : look (s);
+  s->just_looked = false;
   raise_mark (&s->peak_memory, kernel_peak (s));
   raise_mark (&s->max_memory, s->peak_memory);
   *out = (lf_sb_usage){ .memory_bytes = now,
@@ -309,6 +312,25 @@ lf_sandbox_on_memory (lf_sandbox *s)
       if (!moved || s->oom)
         return;
     }
+}
+
+/* An allocation may be over before the kernel's mark has reached us. */
+bool
+lf_sandbox_check_memory (lf_sandbox *s)
+{
+  if (!s->running || s->oom)
+    return s->oom;
+  int64_t now = look (s);
+  if (s->u.memory_bytes != LF_NONE && now > s->memory_limit)
+    {
+      s->file_at = 0; /* a read of a file a moment ago is no use of memory */
+      now = look (s);
+    }
+  s->just_looked = true;
+  if (s->u.memory_bytes == LF_NONE || now <= s->memory_limit)
+    return false;
+  kill_for_memory (s);
+  return true;
 }
 
 /* Memory of one process as the groups count it: pages that are its own. It is cheap, and counts what a forked child shares with its

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import wait_for
+from conftest import environment, wait_for
 
 HANDLER = '''
 import os, time, threading
@@ -47,6 +47,17 @@ def test_run_needs_nothing(run, target):
     assert re.search(r"^REPORT RequestId: [0-9a-f-]{36}\tDuration: [0-9.]+ ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\tMax Memory Used: \d+ MB\tInit Duration: [0-9.]+ ms\t$", r.stderr, re.M)
     for word in ("memory", "tmp", "package", "per million invocations", "duration, cold", "init (cold)"):
         assert word in r.stderr, r.stderr
+
+
+def test_lines_come_before_the_response(target, program, tmp_path):
+    """On a terminal both outputs are one: an invocation's lines, also one that was not ended, then its response."""
+    code = 'import sys\ndef lambda_handler(event, context):\n    sys.stdout.write("no end of line")\n    sys.stdout.flush()\n'
+    (target / "lambda_function.py").write_text(code)
+    r = subprocess.run([program, "run", target, "-n", "15", "--memory", "1024", "--db", tmp_path / "log.db"], stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, text=True, env=environment(), timeout=60)
+    assert r.returncode == 0
+    lines = [line.split()[0] for line in r.stdout.splitlines() if re.match("START|no end|END|REPORT|null", line)]
+    assert lines == ["START", "no", "END", "REPORT", "null"] * 15, r.stdout
 
 
 def test_run_json(run, target):

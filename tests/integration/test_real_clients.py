@@ -307,7 +307,7 @@ def test_what_is_printed(start, client):
     assert tail.startswith(f"START RequestId: {rid(a)} Version: $LATEST\n")
     assert re.search(rf"\n(.*\t)?one line of its own\nEND RequestId: {rid(a)}\nREPORT RequestId: {rid(a)}\t", tail)
     assert d.row(rid(a))["log_tail"] == tail
-    assert "one line of its own\n" in d.err
+    wait_for(lambda: "one line of its own\n" in d.err, "the line on standard error")
 
 
 def test_memory_and_tmp_are_measured(start, client):
@@ -342,7 +342,7 @@ def test_python_only(start, name):
     a = d.invoke("f", {"do": "bytes"})
     assert a.body == b"\x00\xff" * 4 and a.status == 200
     a = d.invoke("f", {"do": "recurse"})  # its X-Ray header is far over 8 kB
-    assert a.status == 200 and a.json["errorType"] == "RecursionError" and len(a.json["stackTrace"]) > 900
+    assert a.status == 200 and a.json["errorType"] == "RecursionError" and "repeated 99" in a.json["stackTrace"][-1]
     assert d.row(rid(a))["status"] == "function_error"
     context = {"custom": {"k": "v"}, "client": {"installation_id": "i"}}
     a = d.invoke("f", headers={"X-Amz-Client-Context": base64.b64encode(json.dumps(context).encode()).decode()})
