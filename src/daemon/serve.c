@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -82,15 +83,15 @@ write_port (const char *path, int port, lf_error *err)
   return lf_write_file_atomic (path, text, (size_t) n, err);
 }
 
+/* Said before the port file tells a script to go on, so that it never comes between the functions' lines. */
 static void
 say_ready (const lf_serve_options *o, lf_server *s, int port)
 {
-  lf_buf b LF_CLEANUP (lf_buf_fini);
-  lf_buf_init (&b, 0);
-  lf_buf_addf (&b, "lambdafit: serving on http://%s:%d (log: %s)\n", o->host, port, lf_store_path (s->live.store));
-  lf_buf_addf (&b, "  try: lambdafit invoke NAME -e '{}'   or   aws lambda invoke --endpoint-url http://%s:%d ...   end: Ctrl-C\n", o->host, port);
-  if (s->live.writer && !b.failed)
-    lf_log_writer_add (s->live.writer, b.data, b.len);
+  if (!s->live.writer)
+    return;
+  fprintf (stderr, "lambdafit: serving on http://%s:%d (log: %s)\n", o->host, port, lf_store_path (s->live.store));
+  fprintf (stderr, "  try: lambdafit invoke NAME -e '{}'   or   aws lambda invoke --endpoint-url http://%s:%d ...   end: Ctrl-C\n", o->host, port);
+  fflush (stderr);
 }
 
 static int
@@ -102,14 +103,20 @@ serve (lf_server *s, const lf_serve_options *o, lf_error *err)
     return -1;
   if (!(s->api = lf_api_invoke_new (s->live.engine, &s->live.loop, o->host, &port, err)))
     return -1;
-  if (o->port_file && write_port (o->port_file, port, err) < 0)
-    return -1;
   uv_signal_init (&s->live.loop, &s->sigint);
   uv_signal_init (&s->live.loop, &s->sigterm);
   s->sigint.data = s->sigterm.data = s;
   uv_signal_start (&s->sigint, on_signal, SIGINT);
   uv_signal_start (&s->sigterm, on_signal, SIGTERM);
   say_ready (o, s, port);
+  if (o->port_file && write_port (o->port_file, port, err) < 0)
+    {
+      end (s);
+      uv_run (&s->live.loop, UV_RUN_DEFAULT);
+      lf_engine_free (s->live.engine);
+      s->live.engine = NULL;
+      return -1;
+    }
   uv_run (&s->live.loop, UV_RUN_DEFAULT);
   lf_engine_free (s->live.engine);
   s->live.engine = NULL;
