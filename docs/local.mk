@@ -16,3 +16,4 @@ docs: lambdafit
 	LAMBDAFIT_DATADIR='$(abs_top_srcdir)' ./lambdafit help --format bash > '$(srcdir)/docs/completion/lambdafit'
 EXTRA_DIST += docs/sandbox.md
 EXTRA_DIST += docs/layers.md
+EXTRA_DIST += docs/top.md

@@ -31,7 +31,7 @@ lf_app_ask_daemon (lf_app *a)
   lf_http_answer answer = { 0 };
   cJSON *list = NULL;
   a->environments_us = lf_now_us ();
-  if (lf_http_call (a->endpoint, "GET", "/lambdafit/environments", NULL, 0, NULL, 0, 1000, &answer, &err) == 0)
+  if (lf_http_call (a->endpoint, "GET", "/lambdafit/environments", NULL, 0, NULL, 0, 300, &answer, &err) == 0)
     {
       if (answer.status == 200)
         list = lf_json_parse (answer.body.data, answer.body.len, "the daemon's answer", &err);
@@ -347,10 +347,11 @@ draw_head (lf_app *a)
   char about[800], reading[40] = "";
   if (a->data.loading)
     snprintf (reading, sizeof reading, ", reading, %lld rows so far", (long long) a->data.rows);
-  snprintf (about, sizeof about, "%.150s  %.40s/%.24s  time: %s%s%s%s%.100s%s%.80s", lf_store_path (a->data.store), a->data.profile->name,
-            a->data.region != NULL ? a->data.region : "own region", ranges[a->range].name, a->follow ? ", follow" : "", reading,
-            a->function[0] && a->place.view != LF_V_FUNCTIONS ? "  of: " : "", a->place.view != LF_V_FUNCTIONS ? a->function : "",
-            a->place.filter[0] ? "  filter: " : "", a->place.filter);
+  /* What the user chose comes first, because a long path is what may be cut. */
+  bool scoped = a->function[0] != '\0' && a->place.view != LF_V_FUNCTIONS;
+  snprintf (about, sizeof about, "%s%.100s%s%s%.80s%stime: %s%s%s  %.40s/%.24s  %.150s", scoped ? "of: " : "", scoped ? a->function : "", scoped ? "  " : "",
+            a->place.filter[0] ? "filter: " : "", a->place.filter, a->place.filter[0] ? "  " : "", ranges[a->range].name, a->follow ? ", follow" : "", reading,
+            a->data.profile->name, a->data.region != NULL ? a->data.region : "own region", lf_store_path (a->data.store));
   lf_grid_put (g, 1, 1, g->w - 2, LF_ROLE_DIM, about);
 }
 
@@ -367,7 +368,7 @@ draw_foot (lf_app *a)
   else if (a->message[0] != '\0')
     lf_grid_put (g, 1, y, g->w - 2, a->message_role, a->message);
   else
-    lf_grid_putf (g, 1, y, g->w - 2, LF_ROLE_DIM, "? help  Enter open  Esc back  Tab view  / filter  s sort  q quit   %zu of %zu", a->tab.shown, a->tab.rows_n);
+    lf_grid_putf (g, 1, y, g->w - 2, LF_ROLE_DIM, "? help  Enter open  Esc back  Tab view  / filter  s sort  q quit  %zu of %zu", a->tab.shown, a->tab.rows_n);
 }
 
 static void
@@ -375,7 +376,7 @@ draw_help (lf_app *a)
 {
   int half = (int) (lf_keys_n + 1) / 2, rows = a->grid.h - 4;
   int per = rows < half ? rows : half, width = (a->grid.w - 2) / 2;
-  lf_grid_put (&a->grid, 1, 1, a->grid.w - 2, LF_ROLE_HEAD, "Keys (any key closes this)");
+  lf_grid_putf (&a->grid, 1, 1, a->grid.w - 2, LF_ROLE_HEAD, "%-*s", a->grid.w - 2, "Keys (any key closes this)");
   for (int i = 0; i < (int) lf_keys_n && i < per * 2; i++)
     {
       int x = 1 + i / per * width, y = 2 + i % per;
