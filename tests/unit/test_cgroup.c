@@ -3,6 +3,9 @@
  * The cgroup driver: on fake trees (plain folders, where a small stand-in for the kernel fills new groups with files), and for real with
  * whatever hierarchy this machine lets us use.
  */
+/* How long something may take that is waited for: an emulated machine is ten to twenty times slower. */
+#define SLOW_MS 120000
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -892,20 +895,20 @@ test_real_peak (void **state)
   lf_cg *g = group_with ("peak", 128, LF_NONE, LF_NONE, &c);
   lf_cg_usage u;
   step (&c);
-  assert_true (says (&c, 20000));
+  assert_true (says (&c, SLOW_MS));
   lf_cg_usage_hot (g, &u);
   assert_in_range (u.peak_bytes, 24 * LF_MB, 32 * LF_MB);
   int reset = lf_cg_peak_reset (g);
   assert_int_equal (reset, can.peak_reset ? 0 : -1);
   step (&c);
-  assert_true (says (&c, 20000));
+  assert_true (says (&c, SLOW_MS));
   lf_cg_usage_hot (g, &u);
   if (can.peak_reset)
     assert_in_range (u.peak_bytes, 8 * LF_MB, 16 * LF_MB);
   else
     assert_in_range (u.peak_bytes, 24 * LF_MB, 32 * LF_MB);
   step (&c);
-  assert_true (says (&c, 20000));
+  assert_true (says (&c, SLOW_MS));
   lf_cg_usage_hot (g, &u);
   assert_in_range (u.peak_bytes, 40 * LF_MB, 48 * LF_MB);
   close (c.go);
@@ -922,7 +925,7 @@ mark_at (lf_cg *g, int64_t bytes)
   if (lf_cg_driver_kind (real) != LF_CG_V1)
     return fd;
   struct pollfd p = { fd, POLLIN, 0 };
-  assert_int_equal (poll (&p, 1, 20000), 1);
+  assert_int_equal (poll (&p, 1, SLOW_MS), 1);
   return lf_cg_memory_event_fd (g, bytes);
 }
 
@@ -938,7 +941,7 @@ test_real_mark (void **state)
   struct pollfd p = { fd, lf_cg_driver_kind (real) == LF_CG_V2 ? POLLPRI : POLLIN, 0 };
   assert_int_equal (poll (&p, 1, 0), 0);
   step (&c);
-  assert_int_equal (poll (&p, 1, 20000), 1);
+  assert_int_equal (poll (&p, 1, SLOW_MS), 1);
   /* Moved above what comes next: silent. Then it is passed again. (At once, because v2 slows the group down while it is over the mark.) */
   assert_int_equal (mark_at (g, 32 * LF_MB), fd);
   assert_true (says (&c, 60000));
@@ -946,10 +949,10 @@ test_real_mark (void **state)
   for (int i = 0; i < 20 && poll (&p, 1, 50) == 1; i++)
     assert_int_equal (lf_cg_memory_event_fd (g, 32 * LF_MB), fd);
   step (&c);
-  assert_true (says (&c, 20000));
+  assert_true (says (&c, SLOW_MS));
   assert_int_equal (poll (&p, 1, 50), 0);
   step (&c);
-  assert_int_equal (poll (&p, 1, 20000), 1);
+  assert_int_equal (poll (&p, 1, SLOW_MS), 1);
   assert_int_equal (lf_cg_memory_event_fd (g, 32 * LF_MB), fd);
   kill (c.pid, SIGKILL);
   wait_end (&c);
@@ -981,7 +984,7 @@ test_real_cpu (void **state)
   lf_cg *g = group_with ("cpu", LF_NONE, 200, LF_NONE, &c);
   lf_cg_usage a, b;
   step (&c);
-  assert_true (says (&c, 20000));
+  assert_true (says (&c, SLOW_MS));
   lf_time_us t = lf_now_us ();
   lf_cg_usage_hot (g, &a);
   do /* until it was throttled for a while */
@@ -1008,7 +1011,7 @@ test_real_freeze (void **state)
   child c = start (chatter);
   lf_cg *g = group_with ("freeze", LF_NONE, LF_NONE, LF_NONE, &c);
   step (&c);
-  assert_true (says (&c, 20000));
+  assert_true (says (&c, SLOW_MS));
   for (int i = 0; i < 5; i++)
     {
       assert_int_equal (lf_cg_freeze (g), 0);
@@ -1017,7 +1020,7 @@ test_real_freeze (void **state)
         ;
       assert_false (says (&c, 15));
       assert_int_equal (lf_cg_thaw (g), 0);
-      assert_true (says (&c, 20000));
+      assert_true (says (&c, SLOW_MS));
     }
   assert_int_equal (lf_cg_freeze (g), 0);
   assert_int_equal (lf_cg_kill (g), 0); /* also when frozen */
@@ -1036,7 +1039,7 @@ test_real_processes (void **state)
   step (&c);
   char b = 0;
   struct pollfd p = { c.said, POLLIN, 0 };
-  assert_int_equal (poll (&p, 1, 20000), 1);
+  assert_int_equal (poll (&p, 1, SLOW_MS), 1);
   assert_int_equal (read (c.said, &b, 1), 1);
   assert_int_equal (b, 'e');
   lf_cg_usage u;
@@ -1082,7 +1085,7 @@ test_real_join (void **state)
   for (int i = 0; i < joining_n; i++)
     close (joining[i]);
   step (&c);
-  assert_true (says (&c, 20000));
+  assert_true (says (&c, SLOW_MS));
   lf_cg_usage u;
   lf_cg_usage_get (g, &u);
   assert_int_equal (u.processes, 1);
