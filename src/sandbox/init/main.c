@@ -233,6 +233,14 @@ int
 main (void)
 {
   job *j = &the_job;
+  /* Started by hand it would mount over, rename and confine the machine itself. */
+  if (getpid () != 1)
+    {
+      static const char text[] = "lambdafit-init is started by lambdafit, in namespaces of its own\n";
+      ssize_t r = write (2, text, sizeof text - 1);
+      (void) r;
+      _exit (2);
+    }
   close_others ();
   prctl (PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   prctl (PR_SET_NAME, "lambdafit-init", 0, 0, 0);
