@@ -107,6 +107,9 @@ def play_group(cases, told):
                     continue
                 out.append(r)
                 told(r)
+                if c is cases[-1] and (bad := w.bad_end()):
+                    r.status, r.detail = "failed", f"{r.detail}\n  {bad}".strip()
+                    told(r)
     finally:
         if w:
             w.stop()

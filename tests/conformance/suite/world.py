@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -215,6 +216,17 @@ class Own:
         with contextlib.closing(sqlite3.connect(f"file:{self.db}?mode=ro", uri=True)) as db:
             db.row_factory = sqlite3.Row
             return [dict(r) for r in db.execute(sql, args)]
+
+    def bad_end(self):
+        """Ends the daemon and says what was wrong with its end; "" when nothing was."""
+        if not self.process or self.process.poll() is not None:
+            return ""  # a case has ended it
+        self.stop()
+        text = self.log_since(0)
+        wrong = re.search(r"^.*(AddressSanitizer|LeakSanitizer|runtime error:).*$", text, re.M)
+        if self.process.returncode != 0 or wrong:
+            return f"the daemon ended with {self.process.returncode}: {text[-3000:]}"
+        return ""
 
     def stop(self, how=signal.SIGTERM):
         if self.process and self.process.poll() is None:
