@@ -9,13 +9,13 @@ CASES = pathlib.Path(__file__).resolve().parents[1] / "cases"
 DEFAULT_PROFILE = "aws-lambda-2026-11"
 
 CASE_KEYS = {"id", "behaviour", "source", "profile", "profiles", "options", "functions", "steps", "needs", "inside", "alone", "files"}
-FUNCTION_KEYS = {"scripted", "init", "python", "node", "files", "bare", "mode"}
+FUNCTION_KEYS = {"scripted", "init", "python", "node", "files", "copy", "zip"}
 ANSWER_KEYS = {"status", "headers", "body", "body_size", "json", "tail", "tail_has", "tail_size", "tail_ends", "log", "log_has", "row", "rows", "violations",
                "took_ms", "that"}
-STEP_KINDS = {"invoke", "request", "raw", "join", "saw", "sql", "run", "core", "environments", "daemon", "pass_ms", "file", "verdict"}
+STEP_KINDS = {"invoke", "request", "raw", "join", "saw", "sql", "run", "core", "environments", "daemon", "pass_ms", "file", "script"}
 # What only our own daemon shows: its log file, its lines, its environments, its other commands.
 INSIDE_KEYS = {"log", "log_has", "row", "rows", "violations"}
-INSIDE_STEPS = {"sql", "run", "core", "environments", "daemon", "file", "verdict"}
+INSIDE_STEPS = {"sql", "run", "core", "environments", "daemon", "file"}
 
 
 class BadCase(Exception):
@@ -61,9 +61,10 @@ def check_step(where, step):
     need(len(kinds) == 1, where, f"a step has exactly one of {sorted(STEP_KINDS)}, not {list(step)}")
     extra = set(step) - {kinds[0], "expect", "as"}
     need(not extra, where, f"unknown keys {sorted(extra)}")
-    if kinds[0] in ("invoke", "request", "join", "raw", "run"):
+    if kinds[0] in ("invoke", "request", "join", "raw", "run", "script"):
         expect = step.get("expect", {})
-        allowed = {"run": {"status", "stdout", "stderr", "json", "stderr_has", "stdout_has"}, "raw": {"text", "starts"}}.get(kinds[0], ANSWER_KEYS)
+        command = {"status", "stdout", "stderr", "json", "stderr_has", "stdout_has"}
+        allowed = {"run": command, "script": command, "raw": {"text", "starts"}}.get(kinds[0], ANSWER_KEYS)
         need(set(expect) <= allowed, where, f"unknown expectations {sorted(set(expect) - allowed)}")
 
 

@@ -26,6 +26,7 @@ class Play:
             self.names["name" if key == "fn" else f"name-{key}"] = world.function_name(case, key)
         if not w.foreign:
             self.names["dir"] = str(w.folder)
+            self.names["clients"] = str(world.BUILD / "clients")
         self.background = {}
 
     # ---- text ---------------------------------------------------------------------------------------------------------------
@@ -296,11 +297,21 @@ class Play:
             raise BadCase(f"daemon: {how}")
 
     def run(self, step):
-        s, expect = step["run"], step.get("expect", {})
-        args = [self.fill(str(a)) for a in s["args"]]
-        env = world.clean_environment({"LAMBDAFIT_DB": str(self.w.folder / "run.db"), **s.get("env", {})})
+        s = step["run"]
+        args = [str(world.PROGRAM), *(self.fill(str(a)) for a in s["args"])]
+        self.command(step, args, {"LAMBDAFIT_DB": str(self.w.folder / "run.db"), **s.get("env", {})}, s.get("stdin"))
+
+    def script(self, step):
+        """A program with a client of AWS's: Python with boto3, which finds the endpoint in ENDPOINT and the function's name in NAME."""
+        sdk = world.BUILD / "clients" / "aws"
+        env = {"ENDPOINT": f"http://{self.w.host}:{self.w.port}", "NAME": self.names.get("name", ""), "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+               "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true", "PYTHONPATH": str(sdk) if sdk.is_dir() else "", "PYTHONDONTWRITEBYTECODE": "1"}
+        self.command(step, ["/usr/bin/python3", "-c", self.fill(step["script"]["python"])], env, None)
+
+    def command(self, step, args, env, stdin):
+        expect = step.get("expect", {})
         try:
-            p = subprocess.run([str(world.PROGRAM), *args], input=s.get("stdin"), capture_output=True, text=True, env=env, cwd=self.w.folder, timeout=120, errors="replace")
+            p = subprocess.run(args, input=stdin, capture_output=True, text=True, env=world.clean_environment(env), cwd=self.w.folder, timeout=120, errors="replace")
         except subprocess.TimeoutExpired:
             raise Mismatch("the command did not end within 120 s")
         if "status" in expect and p.returncode != expect["status"]:

@@ -39,6 +39,9 @@ def have(need):
         for k, v in doctor.get("enforcement", {}).items():
             _have[k] = v == "kernel"
         _have["root"] = os.getuid() == 0
+        for p in (world.BUILD / "clients").glob("*/"):
+            _have[f"client-{p.name}"] = True
+        _have["boto3"] = subprocess.run(["/usr/bin/python3", "-c", "import boto3"], capture_output=True).returncode == 0 or _have.get("client-aws", False)
         _have["node"] = shutil.which("node") is not None
     return _have.get(need, False)
 
@@ -69,7 +72,8 @@ def play_one(case, w):
         if not w.foreign:
             for n in case.needs:
                 if not have(n):
-                    raise NotCovered(f"this machine has no {n}")
+                    raise NotCovered(f"{n} is not built: run scripts/test" if n.startswith("client-") else f"{n} is not here" if n in ("node", "boto3")
+                                     else f"kernel cannot: {n}")
         Play(case, w).play()
         status, detail = "passed", ""
     except NotCovered as e:

@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 import urllib.parse
+import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parents[1]
 SRC = pathlib.Path(os.environ.get("TOP_SRCDIR", HERE.parents[1]))
@@ -102,6 +103,8 @@ def write_file(path, content):
 
 def write_function(folder, f):
     folder.mkdir(parents=True)
+    if "copy" in f:
+        shutil.copytree(str(f["copy"]).replace("<clients>", str(BUILD / "clients")), folder, dirs_exist_ok=True, symlinks=True)
     if f.get("scripted"):
         shutil.copy(HERE / "runtime" / "bootstrap", folder / "bootstrap")
     if "init" in f:
@@ -114,6 +117,19 @@ def write_function(folder, f):
     for path, content in f.get("files", {}).items():
         write_file(folder / path, content)
     folder.chmod(0o755)
+    if f.get("zip"):
+        write_zip(folder)
+
+
+def write_zip(folder):
+    """The folder beside itself as a zip, uncompressed, so that its size follows from its content."""
+    with zipfile.ZipFile(f"{folder}.zip", "w", zipfile.ZIP_STORED) as z:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                info = zipfile.ZipInfo(str(path.relative_to(folder)))
+                info.external_attr = (path.stat().st_mode & 0xFFFF) << 16
+                z.writestr(info, path.read_bytes())
+    shutil.rmtree(folder)
 
 
 def function_name(case, key):
@@ -128,7 +144,7 @@ def option_arguments(options, folder):
             if one is True:
                 out.append(f"--{k}")
             elif one is not None and one is not False:
-                out.append(f"--{k}={str(one).replace('<dir>', str(folder))}")
+                out.append(f"--{k}={str(one).replace('<dir>', str(folder)).replace('<clients>', str(BUILD / 'clients'))}")
     return out
 
 
@@ -159,10 +175,13 @@ class Own:
         self.cases = cases
         self.targets = []
         for case in cases:
+            case.missing = [n for n in case.needs if n.startswith("client-") and not (BUILD / "clients" / n[7:]).is_dir()]
+            if case.missing:
+                continue
             for key, f in case.functions.items():
                 target = self.folder / "functions" / function_name(case, key)
                 write_function(target, f)
-                self.targets.append(target)
+                self.targets.append(pathlib.Path(f"{target}.zip") if f.get("zip") else target)
             for name, files in case.raw.get("files", {}).items():
                 for path, content in files.items():
                     write_file(self.folder / name / path, content)
