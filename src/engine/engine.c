@@ -104,7 +104,8 @@ queue_event (lf_engine *e, const lf_event *ev)
   return 0;
 }
 
-static void
+/* False: the event was not taken and must come again. */
+static bool
 step_one (lf_engine *e, const lf_event *ev)
 {
   e->fx.n = 0;
@@ -124,14 +125,15 @@ step_one (lf_engine *e, const lf_event *ev)
         {
           /* The fleet did not take the event; it must not be lost. Memory comes back when requests end: try again soon. */
           lf_engine_log_failed (e, &err);
-          if (queue_event (e, ev) < 0)
-            abort ();
+          e->timer_at = lf_now_us () + 10000;
           uv_timer_start (&e->timer, on_timer, 10, 0);
+          return false;
         }
-      return;
+      return true;
     }
   for (size_t i = 0; i < e->fx.n; i++)
     carry_out (e, &e->fx.v[i]);
+  return true;
 }
 
 void
@@ -142,12 +144,12 @@ lf_engine_event (lf_engine *e, const lf_event *ev)
   if (e->stepping)
     return;
   e->stepping = true;
-  size_t todo = e->queue_n;
-  while (e->queue_head < e->queue_n && todo < (size_t) 1 << 20)
+  while (e->queue_head < e->queue_n)
     {
-      lf_event one = e->queue[e->queue_head++];
-      step_one (e, &one);
-      todo++;
+      lf_event one = e->queue[e->queue_head]; /* a copy: its effects may queue more and move the array */
+      if (!step_one (e, &one))
+        break;
+      e->queue_head++;
     }
   if (e->queue_head == e->queue_n)
     e->queue_head = e->queue_n = 0;
