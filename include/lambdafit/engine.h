@@ -46,6 +46,7 @@ typedef struct lf_outcome
 {
   const char *request_id;
   lf_status status;
+  const char *version;             /* that ran, or would have: "$LATEST" */
   bool function_error;             /* X-Amz-Function-Error: Unhandled */
   const char *body;
   size_t body_len;
@@ -144,7 +145,8 @@ lf_engine *lf_live_env_engine (const lf_live_env *env);
 const lf_function *lf_live_env_function (const lf_live_env *env);
 const char *lf_live_env_id (const lf_live_env *env);
 
-lf_live_fn *lf_engine_find (lf_engine *e, const char *name); /* by name, else by alias */
+lf_live_fn *lf_engine_find (lf_engine *e, const char *name); /* $LATEST by name, else by alias */
+lf_live_fn *lf_engine_find_version (lf_engine *e, const char *name, const char *version);
 const lf_function *lf_live_fn_config (const lf_live_fn *fn);
 lf_engine *lf_live_fn_engine (const lf_live_fn *fn);
 const lf_prepared *lf_live_fn_prepared (const lf_live_fn *fn);
@@ -180,8 +182,14 @@ typedef struct lf_engine_options
   char *const *environ_;     /* the caller's environment */
 } lf_engine_options;
 lf_engine *lf_engine_new (const lf_engine_options *o, lf_error *err);
-/* Takes over *p (emptied). A name that exists already is an error. */
+/* Takes over *p (emptied). A name that exists already is an error; versions of one function are functions of one name. */
 lf_live_fn *lf_engine_add (lf_engine *e, lf_prepared *p, lf_error *err);
+/* Other code or settings in the place of a served function's, at any time. Takes over *p (emptied; it has the name and version of fn). Calls
+ * that run end as they began; their environments, and idle ones, are destroyed. Every call from now on, and asynchronous events that wait,
+ * get the new code. Reserved concurrency and the settings of asynchronous events stay as they are. Returns the new function; the old pointer is the engine's to free. NULL: nothing changed. */
+lf_live_fn *lf_engine_replace (lf_live_fn *fn, lf_prepared *p, lf_error *err);
+/* Ends serving a function: calls that run end, its waiting events are forgotten. fn is the engine's to free. */
+void lf_engine_remove (lf_live_fn *fn);
 /* Ends every environment; `closed` is called when none is left and every row is committed. Calls still running are answered as ended. */
 void lf_engine_close (lf_engine *e, void (*closed) (void *user), void *user);
 void lf_engine_free (lf_engine *e);

@@ -39,8 +39,9 @@ add_env (const lf_env_info *i, void *user)
 }
 
 void
-lf_control_environments (lf_api_invoke *a, lf_http_req *r)
+lf_control_environments (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
 {
+  (void) args;
   cJSON *list LF_CLEANUP (lf_json_freep) = cJSON_CreateArray ();
   if (list)
     lf_engine_each_env (lf_api_engine (a), add_env, list);
@@ -57,8 +58,9 @@ add_fn (lf_live_fn *fn, void *user)
 }
 
 void
-lf_control_info (lf_api_invoke *a, lf_http_req *r)
+lf_control_info (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
 {
+  (void) args;
   cJSON *o LF_CLEANUP (lf_json_freep) = cJSON_CreateObject ();
   if (o)
     {
@@ -70,6 +72,27 @@ lf_control_info (lf_api_invoke *a, lf_http_req *r)
         lf_engine_each_fn (lf_api_engine (a), add_fn, list);
     }
   reply_json (r, o);
+}
+
+void
+lf_control_operations (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
+{
+  (void) a;
+  (void) args;
+  const lf_route *routes;
+  size_t n = lf_api_routes (&routes);
+  cJSON *list LF_CLEANUP (lf_json_freep) = cJSON_CreateArray ();
+  for (size_t i = 0; list && i < n; i++)
+    {
+      cJSON *o = cJSON_CreateObject ();
+      cJSON_AddItemToArray (list, o);
+      lf_json_add_str (o, "operation", routes[i].operation);
+      lf_json_add_str (o, "method", routes[i].method);
+      lf_json_add_str (o, "path", routes[i].path);
+      if (routes[i].query)
+        lf_json_add_str (o, "query", routes[i].query);
+    }
+  reply_json (r, list);
 }
 
 int

@@ -76,7 +76,7 @@ reply_result (lf_http_req *r, const lf_outcome *o, bool tail)
   h[n++] = (lf_http_pair){ "Content-Type", "application/json" };
   h[n++] = (lf_http_pair){ "x-amzn-RequestId", o->request_id };
   h[n++] = (lf_http_pair){ "x-amzn-Remapped-Content-Length", "0" };
-  h[n++] = (lf_http_pair){ "X-Amz-Executed-Version", "$LATEST" };
+  h[n++] = (lf_http_pair){ "X-Amz-Executed-Version", o->version };
   if (o->function_error)
     h[n++] = (lf_http_pair){ "X-Amz-Function-Error", "Unhandled" };
   if (tail && lf_buf_add_base64 (&log, o->log_tail, o->log_tail_len) == 0)
@@ -164,20 +164,21 @@ check_json (lf_http_req *r, const lf_invoke_request *q)
 
 /* X-Amz-Client-Context: base64 of JSON. False when it was refused. */
 static bool
-read_context (lf_http_req *r, lf_live_fn *fn, lf_buf *out)
+read_context (lf_http_req *r, const lf_invoke_request *q, lf_buf *out)
 {
   lf_str v = lf_http_get (r, "X-Amz-Client-Context");
-  const lf_profile *p = lf_engine_profile (lf_live_fn_engine (fn));
+  const lf_profile *p = lf_engine_profile (lf_live_fn_engine (q->fn));
+  const char *why = NULL;
+  lf_json_problem problem;
   if (!v.n)
     return true;
-  lf_json_problem problem;
   if ((int64_t) v.n > p->client_context_max_bytes)
-    lf_svc_reply (r, LF_SVC_INVALID_REQUEST_CONTENT, NULL, NULL, 0, "Client context must be at most 3583 bytes of base64");
+    why = "Client context must be at most 3583 bytes of base64";
   else if (lf_base64_decode (v.p, v.n, out) < 0 || lf_json_validate (out->data ? out->data : "", out->len, &problem) < 0)
-    lf_svc_reply (r, LF_SVC_INVALID_REQUEST_CONTENT, NULL, NULL, 0, "Client context must be a valid Base64-encoded JSON object.");
-  else
-    return true;
-  return false;
+    why = "Client context must be a valid Base64-encoded JSON object.";
+  if (why)
+    reject (r, q, LF_SVC_INVALID_REQUEST_CONTENT, why, (int64_t) r->body.len);
+  return !why;
 }
 
 static void
@@ -185,7 +186,7 @@ invoke_sync (lf_http_req *r, const lf_invoke_request *q)
 {
   lf_buf context LF_CLEANUP (lf_buf_fini);
   lf_buf_init (&context, 0);
-  if (!read_context (r, q->fn, &context))
+  if (!read_context (r, q, &context))
     return;
   /* A header value may not hold a line break; JSON may, between its tokens. */
   for (size_t i = 0; i < context.len; i++)

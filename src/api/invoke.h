@@ -11,6 +11,36 @@
 /* Answers with a service error; request_id NULL makes one. */
 void lf_svc_reply (lf_http_req *r, lf_svc_error e, const char *request_id, const char *reason, int64_t retry_after_ms, const char *text);
 
+/* ---- routes (one table: routes.def) ---------------------------------------------------------------------------------------------- */
+
+typedef struct lf_route lf_route;
+typedef struct lf_route_args
+{
+  const lf_route *route;
+  lf_str arg[8];  /* the path's parts that stand where the pattern has stars, not decoded */
+  size_t n;
+} lf_route_args;
+/* Answers, now or later. */
+typedef void (*lf_route_run) (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
+struct lf_route
+{
+  const char *operation, *method, *path, *query; /* query may be NULL */
+  lf_route_run run;
+  int64_t body_max; /* 0: the server's */
+};
+size_t lf_api_routes (const lf_route **out);
+
+/* Value of a query parameter, decoded; caller frees; NULL when absent. */
+char *lf_api_query (const lf_http_req *r, const char *key);
+/* The function a part of the path names, or NULL when it was answered with an error. *qualifier is the caller's to free. Control operations
+ * name a function they do not find without a qualifier. */
+lf_live_fn *lf_api_function (lf_api_invoke *a, lf_http_req *r, lf_str segment, bool control, char **qualifier);
+
+void lf_route_invoke (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
+void lf_route_invoke_async (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
+void lf_route_concurrency (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
+void lf_route_events (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
+
 void lf_invoke_route (lf_http_req *r, lf_live_fn *fn, const char *qualifier);
 void lf_invoke_async_route (lf_http_req *r, lf_live_fn *fn); /* InvokeAsync */
 void lf_invoke_gone (lf_http_req *r);
@@ -21,7 +51,8 @@ void lf_settings_concurrency (lf_http_req *r, lf_live_fn *fn); /* PUT, GET, DELE
 void lf_settings_events (lf_http_req *r, lf_live_fn *fn);      /* PUT, POST, GET, DELETE */
 
 /* Our own: what `lambdafit ps` shows. */
-void lf_control_environments (lf_api_invoke *a, lf_http_req *r);
-void lf_control_info (lf_api_invoke *a, lf_http_req *r);
+void lf_control_environments (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
+void lf_control_info (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
+void lf_control_operations (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
 
 #endif

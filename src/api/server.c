@@ -12,6 +12,9 @@
 #define LF_INVOKE_HEADER_MS (30 * 1000)
 #define LF_SEGMENTS_MAX 8
 
+/* CreateFunction and its like carry a zip of 50 MB as base64. */
+#define LF_CODE_REQUEST_MAX INT64_C (70167211)
+
 struct lf_api_invoke
 {
   lf_engine *engine;
@@ -53,10 +56,10 @@ split_path (lf_str path, lf_path *out)
   return 0;
 }
 
-/* Value of a query parameter, decoded; caller frees; NULL when absent. */
-static char *
-query_get (lf_str query, const char *key)
+char *
+lf_api_query (const lf_http_req *r, const char *key)
 {
+  lf_str query = r->query;
   const char *p = query.p, *end = query.p + query.n;
   size_t key_n = strlen (key);
   while (p && p < end)
@@ -102,14 +105,14 @@ not_found (lf_http_req *r, lf_api_invoke *a, const char *region, const char *nam
 
 /* The function a path segment names, or NULL when it was answered with an error. *qualifier is the caller's to free. Control operations
  * name a function they do not find without a qualifier. */
-static lf_live_fn *
-find_function (lf_api_invoke *a, lf_http_req *r, lf_str segment, bool control, char **qualifier)
+lf_live_fn *
+lf_api_function (lf_api_invoke *a, lf_http_req *r, lf_str segment, bool control, char **qualifier)
 {
   lf_error err = { 0 };
   lf_buf text LF_CLEANUP (lf_buf_fini);
   char *name LF_CLEANUP (lf_freep) = NULL;
   char *region LF_CLEANUP (lf_freep) = NULL;
-  char *wanted LF_CLEANUP (lf_freep) = query_get (r->query, "Qualifier");
+  char *wanted LF_CLEANUP (lf_freep) = lf_api_query (r, "Qualifier");
   lf_buf_init (&text, 4096);
   if (lf_url_decode (segment.p, segment.n, &text) < 0 || lf_function_name_parse (text.data ? text.data : "", &name, qualifier, &region, &err) < 0)
     {
@@ -161,72 +164,131 @@ unknown (lf_http_req *r, int status)
   lf_http_reply (r, status, h, 3, b.data, b.len);
 }
 
-static void
-invoke (lf_api_invoke *a, lf_http_req *r, lf_str segment, bool old_form)
+static const lf_route routes[] = {
+#define ROUTE(operation, method, path, run) { operation, method, path, NULL, run, 0 },
+#define ROUTE_IF(operation, method, path, query, run) { operation, method, path, query, run, 0 },
+#define ROUTE_CODE(operation, method, path, run) { operation, method, path, NULL, run, LF_CODE_REQUEST_MAX },
+#include "routes.def"
+};
+
+size_t
+lf_api_routes (const lf_route **out)
 {
-  if (!lf_str_eq (r->method, "POST"))
-    {
-      unknown (r, 405);
-      return;
-    }
-  char *qualifier LF_CLEANUP (lf_freep) = NULL;
-  lf_live_fn *fn = find_function (a, r, segment, false, &qualifier);
-  if (fn && old_form)
-    lf_invoke_async_route (r, fn);
-  else if (fn)
-    lf_invoke_route (r, fn, qualifier);
+  *out = routes;
+  return LF_ARRAY_LEN (routes);
 }
 
-/* /DATE/functions/NAME/concurrency and the like: true when it is one of them. */
+/* "DATE/functions/ * /code": a star stands for one segment. */
 static bool
-settings (lf_api_invoke *a, lf_http_req *r, const lf_path *p)
+path_matches (const char *pattern, const lf_path *p, lf_route_args *args)
 {
-  static const struct
-  {
-    const char *date, *last, *methods;
-    void (*route) (lf_http_req *r, lf_live_fn *fn);
-  } routes[] = {
-    { "2017-10-31", "concurrency", "PUT DELETE", lf_settings_concurrency },
-    { "2019-09-30", "concurrency", "GET", lf_settings_concurrency },
-    { "2019-09-25", "event-invoke-config", "PUT POST GET DELETE", lf_settings_events },
-  };
-  char method[16];
-  snprintf (method, sizeof method, "%.*s", (int) (r->method.n < 15 ? r->method.n : 15), r->method.p);
-  for (size_t i = 0; p->n == 4 && i < LF_ARRAY_LEN (routes); i++)
-    if (lf_str_eq (p->seg[0], routes[i].date) && lf_str_eq (p->seg[1], "functions") && lf_str_eq (p->seg[3], routes[i].last))
-      {
-        char *qualifier LF_CLEANUP (lf_freep) = NULL;
-        if (!strstr (routes[i].methods, method))
-          {
-            unknown (r, 405);
-            return true;
-          }
-        lf_live_fn *fn = find_function (a, r, p->seg[2], true, &qualifier);
-        if (fn)
-          routes[i].route (r, fn);
-        return true;
-      }
+  args->n = 0;
+  for (size_t i = 0; i < p->n; i++)
+    {
+      size_t n = strcspn (pattern, "/");
+      if (!*pattern)
+        return false;
+      if (n == 1 && *pattern == '*')
+        args->arg[args->n++] = p->seg[i];
+      else if (n != p->seg[i].n || memcmp (pattern, p->seg[i].p, n) != 0)
+        return false;
+      pattern += n + (pattern[n] == '/');
+    }
+  return !*pattern;
+}
+
+/* "find=LayerVersion" is in the query, as it is there. */
+static bool
+query_matches (const char *wanted, lf_str query)
+{
+  size_t n = strlen (wanted);
+  for (size_t i = 0; i + n <= query.n; i++)
+    if ((i == 0 || query.p[i - 1] == '&') && memcmp (query.p + i, wanted, n) == 0 && (i + n == query.n || query.p[i + n] == '&'))
+      return true;
   return false;
+}
+
+/* The route of a request; NULL with the status to answer. */
+static const lf_route *
+find_route (const lf_http_req *r, lf_route_args *args, int *status)
+{
+  lf_path p;
+  *status = 404;
+  if (split_path (r->path, &p) < 0)
+    return NULL;
+  for (size_t i = 0; i < LF_ARRAY_LEN (routes); i++)
+    {
+      if (!path_matches (routes[i].path, &p, args) || (routes[i].query && !query_matches (routes[i].query, r->query)))
+        continue;
+      if (lf_str_eq (r->method, routes[i].method))
+        return &routes[i];
+      *status = 405;
+    }
+  return NULL;
+}
+
+static void
+on_headers (lf_http_req *r, void *user)
+{
+  (void) user;
+  lf_route_args args;
+  int status;
+  const lf_route *route = find_route (r, &args, &status);
+  if (route && route->body_max)
+    r->body_limit = route->body_max;
 }
 
 static void
 on_request (lf_http_req *r, void *user)
 {
   lf_api_invoke *a = user;
-  lf_path p;
+  lf_route_args args;
+  int status;
   r->user = NULL;
-  if (split_path (r->path, &p) < 0)
-    unknown (r, 404);
-  else if (p.n == 4 && lf_str_eq (p.seg[0], "2015-03-31") && lf_str_eq (p.seg[1], "functions") && lf_str_eq (p.seg[3], "invocations"))
-    invoke (a, r, p.seg[2], false);
-  else if (p.n == 4 && lf_str_eq (p.seg[0], "2014-11-13") && lf_str_eq (p.seg[1], "functions") && lf_str_eq (p.seg[3], "invoke-async"))
-    invoke (a, r, p.seg[2], true);
-  else if (p.n == 2 && lf_str_eq (p.seg[0], "lambdafit") && lf_str_eq (r->method, "GET") && lf_str_eq (p.seg[1], "environments"))
-    lf_control_environments (a, r);
-  else if (p.n == 2 && lf_str_eq (p.seg[0], "lambdafit") && lf_str_eq (r->method, "GET") && lf_str_eq (p.seg[1], "info"))
-    lf_control_info (a, r);
-  else if (!settings (a, r, &p))
-    unknown (r, 404);
+  const lf_route *route = find_route (r, &args, &status);
+  if (route)
+    {
+      args.route = route;
+      route->run (a, r, &args);
+    }
+  else
+    unknown (r, status);
+}
+
+void
+lf_route_invoke (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
+{
+  char *qualifier LF_CLEANUP (lf_freep) = NULL;
+  lf_live_fn *fn = lf_api_function (a, r, args->arg[0], false, &qualifier);
+  if (fn)
+    lf_invoke_route (r, fn, qualifier);
+}
+
+void
+lf_route_invoke_async (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
+{
+  char *qualifier LF_CLEANUP (lf_freep) = NULL;
+  lf_live_fn *fn = lf_api_function (a, r, args->arg[0], false, &qualifier);
+  if (fn)
+    lf_invoke_async_route (r, fn);
+}
+
+void
+lf_route_concurrency (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
+{
+  char *qualifier LF_CLEANUP (lf_freep) = NULL;
+  lf_live_fn *fn = lf_api_function (a, r, args->arg[0], true, &qualifier);
+  if (fn)
+    lf_settings_concurrency (r, fn);
+}
+
+void
+lf_route_events (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
+{
+  char *qualifier LF_CLEANUP (lf_freep) = NULL;
+  lf_live_fn *fn = lf_api_function (a, r, args->arg[0], true, &qualifier);
+  if (fn)
+    lf_settings_events (r, fn);
 }
 
 static void
@@ -254,6 +316,7 @@ lf_api_invoke_new (lf_engine *e, uv_loop_t *loop, const char *host, int *port, l
                                                              .idle_ms = LF_INVOKE_IDLE_MS,
                                                              .header_ms = LF_INVOKE_HEADER_MS,
                                                              .user = a,
+                                                             .on_headers = on_headers,
                                                              .on_request = on_request,
                                                              .on_gone = on_gone },
                                   err);

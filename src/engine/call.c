@@ -80,6 +80,7 @@ call_new (lf_engine *e, lf_live_fn *fn, const char *request_id, uint8_t random[1
   c->response_bytes = c->cpu_us = c->throttled_us = c->tmp_growth = LF_NONE;
   c->usage = (lf_sb_usage){ LF_NONE, LF_NONE, LF_NONE, LF_NONE, LF_NONE, LF_NONE };
   e->calls++;
+  fn->calls++;
   return c;
 }
 
@@ -87,6 +88,7 @@ static void
 call_free (lf_call *c)
 {
   c->engine->calls--;
+  c->fn->calls--;
   lf_buf_fini (&c->payload);
   lf_buf_fini (&c->client_context);
   lf_buf_fini (&c->body);
@@ -525,6 +527,7 @@ lf_call_tell (lf_call *c, const lf_error *failure)
   bool service = c->inv.status == LF_ST_THROTTLED || c->inv.status == LF_ST_REJECTED;
   lf_outcome o = { .request_id = c->request_id,
                    .status = c->inv.status,
+                   .version = c->fn->prep.f.version,
                    .function_error = !service && (c->inv.responded ? c->posted_error : c->inv.status != LF_ST_OK),
                    .body = c->body.data ? c->body.data : "",
                    .body_len = c->body.len,

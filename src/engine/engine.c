@@ -209,8 +209,10 @@ flush (lf_engine *e)
     {
       flush_once (e);
       if (!e->waiting && !lf_store_dirty (e->store))
-        return;
+        break;
     }
+  if (e->retired)
+    lf_engine_sweep (e);
 }
 
 static void
@@ -362,11 +364,11 @@ store_function (lf_engine *e, lf_live_fn *fn, lf_error *err)
   return lf_store_commit (e->store, err);
 }
 
-static lf_live_fn *
-find_name (const lf_engine *e, const char *name)
+lf_live_fn *
+lf_engine_find_version (lf_engine *e, const char *name, const char *version)
 {
   for (lf_live_fn *fn = e->fns; fn; fn = fn->next)
-    if (strcmp (fn->prep.f.name, name) == 0)
+    if (strcmp (fn->prep.f.name, name) == 0 && strcmp (fn->prep.f.version, version) == 0)
       return fn;
   return NULL;
 }
@@ -384,16 +386,18 @@ check_reserved (const lf_engine *e, const lf_function *f, lf_error *err)
                   "[%lld].", (long long) keep);
 }
 
-lf_live_fn *
-lf_engine_add (lf_engine *e, lf_prepared *p, lf_error *err)
+void
+lf_engine_fn_free (lf_live_fn *fn)
 {
-  if (check_reserved (e, &p->f, err) < 0)
-    return NULL;
-  if (find_name (e, p->f.name))
-    {
-      (void) LF_FAIL (err, LF_EXIT_USAGE, p->f.name, "give one of them another name with --name", "two functions have this name");
-      return NULL;
-    }
+  lf_prepared_fini (&fn->prep);
+  free (fn->arn);
+  free (fn);
+}
+
+/* Takes over *p, or leaves it as it was. */
+lf_live_fn *
+lf_engine_fn_new (lf_engine *e, lf_prepared *p, lf_error *err)
+{
   lf_live_fn *fn = calloc (1, sizeof *fn);
   if (!fn)
     {
@@ -404,7 +408,7 @@ lf_engine_add (lf_engine *e, lf_prepared *p, lf_error *err)
   fn->held_tail = &fn->held;
   fn->prep = *p;
   memset (p, 0, sizeof *p);
-  fn->arn = lf_function_arn (&fn->prep.f, NULL);
+  fn->arn = lf_function_arn (&fn->prep.f, strcmp (fn->prep.f.version, "$LATEST") == 0 ? NULL : fn->prep.f.version);
   if (!fn->arn || store_function (e, fn, err) < 0 || !(fn->core = lf_fleet_add (e->fleet, &fn->prep.f, fn)))
     {
       if (err->exit == LF_EXIT_OK)
@@ -414,6 +418,22 @@ lf_engine_add (lf_engine *e, lf_prepared *p, lf_error *err)
       free (fn);
       return NULL;
     }
+  return fn;
+}
+
+lf_live_fn *
+lf_engine_add (lf_engine *e, lf_prepared *p, lf_error *err)
+{
+  if (check_reserved (e, &p->f, err) < 0)
+    return NULL;
+  if (lf_engine_find_version (e, p->f.name, p->f.version))
+    {
+      (void) LF_FAIL (err, LF_EXIT_USAGE, p->f.name, "give one of them another name with --name", "two functions have this name");
+      return NULL;
+    }
+  lf_live_fn *fn = lf_engine_fn_new (e, p, err);
+  if (!fn)
+    return NULL;
   lf_live_fn **at = &e->fns;
   while (*at)
     at = &(*at)->next;
@@ -424,7 +444,7 @@ lf_engine_add (lf_engine *e, lf_prepared *p, lf_error *err)
 lf_live_fn *
 lf_engine_find (lf_engine *e, const char *name)
 {
-  lf_live_fn *fn = find_name (e, name);
+  lf_live_fn *fn = lf_engine_find_version (e, name, "$LATEST");
   if (fn)
     return fn;
   for (fn = e->fns; fn; fn = fn->next)
@@ -569,13 +589,13 @@ lf_engine_free (lf_engine *e)
     return;
   lf_events_free (e->events);
   lf_fleet_free (e->fleet);
-  for (lf_live_fn *fn = e->fns, *next; fn; fn = next)
-    {
-      next = fn->next;
-      lf_prepared_fini (&fn->prep);
-      free (fn->arn);
-      free (fn);
-    }
+  lf_live_fn *lists[] = { e->fns, e->retired };
+  for (size_t i = 0; i < LF_ARRAY_LEN (lists); i++)
+    for (lf_live_fn *fn = lists[i], *next; fn; fn = next)
+      {
+        next = fn->next;
+        lf_engine_fn_free (fn);
+      }
   lf_effects_fini (&e->fx);
   free (e->queue);
   free (e->enforcement_json);

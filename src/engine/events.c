@@ -20,7 +20,7 @@ typedef struct lf_live_event
   lf_buf response;
   lf_accept_done accepted; /* until the commit */
   void *user;
-  bool failed;             /* could not be written */
+  bool gone;               /* its function is deleted: nobody tries it again, and fn is not valid */
   struct lf_live_event *next; /* waiting for the commit, or to be tried */
   struct lf_live_event *all_prev, *all_next;
 } lf_live_event;
@@ -119,6 +119,16 @@ counted_status (const lf_events *ev, const lf_outcome *o)
   return o->error || cut ? LF_ST_THROTTLED : o->status; /* the log could not be written: the event is tried again, not lost */
 }
 
+/* Without a word: its function is deleted. */
+static void
+forget (lf_live_event *one)
+{
+  lf_error err = { 0 };
+  if (lf_store_event_done (one->events->e->store, one->id, &err) < 0)
+    lf_engine_log_failed (one->events->e, &err);
+  drop (one);
+}
+
 static void
 on_result (const lf_outcome *o, void *user)
 {
@@ -127,6 +137,11 @@ on_result (const lf_outcome *o, void *user)
   lf_error err = { 0 };
   int64_t wall = lf_wall_us ();
   lf_time_us now = lf_now_us ();
+  if (one->gone)
+    {
+      forget (one);
+      return;
+    }
   keep_response (one, o);
   if (o->error)
     one->tries--; /* its row is not there */
@@ -222,6 +237,8 @@ lf_events_flushed (lf_events *ev, const lf_error *failure)
       one->accepted (one->id, failure, one->user);
       if (failure)
         drop (one);
+      else if (one->gone)
+        forget (one);
       else
         lf_async_accept (ev->core, &one->core, lf_now_us (), one->fn->prep.f.reserved == 0, &ev->fx);
       one = next;
@@ -309,6 +326,36 @@ lf_events_resume (lf_events *ev, lf_error *err)
     }
   arm (ev);
   return 0;
+}
+
+/* ---- functions that change --------------------------------------------------------------------------------------------------------- */
+
+void
+lf_events_move (lf_events *ev, lf_live_fn *from, lf_live_fn *to)
+{
+  for (lf_live_event *one = ev->all; one; one = one->all_next)
+    if (one->fn == from && !one->gone)
+      {
+        one->fn = to;
+        one->core.fn = &to->prep.f;
+      }
+}
+
+void
+lf_events_forget (lf_events *ev, const lf_live_fn *fn)
+{
+  for (lf_live_event *one = ev->all, *next; one; one = next)
+    {
+      next = one->all_next;
+      if (one->fn != fn || one->gone)
+        continue;
+      bool waits = one->core.heap_pos > 0;
+      lf_async_drop (ev->core, &one->core);
+      one->gone = true;
+      if (waits)
+        forget (one); /* the others are told about: by the result of the try that runs, or by the commit that accepts them */
+    }
+  arm (ev);
 }
 
 /* ---- life --------------------------------------------------------------------------------------------------------------------------- */

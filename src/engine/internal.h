@@ -23,7 +23,8 @@ struct lf_live_fn
   size_t finishing;          /* invocations answered, whose runtime has not asked for the next one yet */
   lf_call *held, **held_tail; /* calls that wait for one of those */
   size_t held_n;
-  lf_live_fn *next;
+  size_t calls;              /* that point here */
+  lf_live_fn *next;          /* in the engine's functions, or in its retired ones */
 };
 
 /* Text with a bound: only the newest LF_LOG_KEEP bytes matter. */
@@ -116,7 +117,7 @@ struct lf_engine
   char *const *environ_;
   char hostname[65];
   lf_fleet *fleet;
-  lf_live_fn *fns;
+  lf_live_fn *fns, *retired;
   uv_timer_t timer, sampler, holder;
   uv_prepare_t prepare;
   uv_check_t check;
@@ -146,6 +147,11 @@ void lf_engine_log_failed (lf_engine *e, const lf_error *err);
 
 void lf_engine_env_gone (lf_engine *e);
 void lf_engine_handle_closed (uv_handle_t *h);
+lf_live_fn *lf_engine_fn_new (lf_engine *e, lf_prepared *p, lf_error *err); /* in no list yet */
+void lf_engine_fn_free (lf_live_fn *fn);
+
+/* change.c */
+void lf_engine_sweep (lf_engine *e); /* frees retired functions that nothing needs any more */
 
 /* hold.c */
 bool lf_hold (lf_call *c);              /* true: it waits; it will be invoked later */
@@ -180,6 +186,8 @@ bool lf_destination_wanted (const lf_live_fn *fn);
 lf_events *lf_events_new (lf_engine *e, lf_error *err);
 int lf_events_resume (lf_events *ev, lf_error *err);  /* goes on with what an earlier daemon had accepted */
 void lf_events_flushed (lf_events *ev, const lf_error *failure); /* the commit is done: tell those who wait for it */
+void lf_events_move (lf_events *ev, lf_live_fn *from, lf_live_fn *to); /* tries from now on are the new one's */
+void lf_events_forget (lf_events *ev, const lf_live_fn *fn);          /* its function is deleted */
 void lf_events_close (lf_events *ev);                 /* closes its handle; the engine counts it */
 void lf_events_free (lf_events *ev);
 

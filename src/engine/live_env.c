@@ -33,7 +33,8 @@ make_names (lf_live_env *env)
   for (int i = 0; i < 16; i++)
     snprintf (env->id + 2 * i, 3, "%02x", r[i]);
   lf_utc t = lf_utc_from (lf_wall_us ());
-  snprintf (env->log_stream, sizeof env->log_stream, "%04d/%02d/%02d/[$LATEST]%s", t.year, t.month, t.day, env->id);
+  snprintf (env->log_stream, sizeof env->log_stream, "%04d/%02d/%02d/[%.16s]%s", t.year, t.month, t.day, env->fn->prep.f.version,
+            env->id);
 }
 
 static int

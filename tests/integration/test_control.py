@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Invoke and control API on the wire: what real clients do not show."""
+import base64
+import json
+
+import pytest
+
+ECHO = {"lambda_function.py": "def lambda_handler(event, context):\n    return event\n"}
+
+
+@pytest.mark.parametrize("context", ["no base64!", base64.b64encode(b"{").decode(), "e30=" * 1000])
+def test_refused_client_context_is_a_row(serve, function, context):
+    d = serve(function("f", ECHO))
+    a = d.invoke("f", {"n": 1}, headers={"X-Amz-Client-Context": context})
+    assert (a.status, a.headers["x-amzn-ErrorType"]) == (400, "InvalidRequestContentException")
+    row = d.row(a.headers["x-amzn-RequestId"])
+    assert (row["status"], row["error_type"], row["request_bytes"]) == ("rejected", "InvalidRequestContentException", 8)
+    assert row["error_message"] == a.json["message"]
+
+
+def test_operations_are_told(serve, function):
+    d = serve(function("f", ECHO))
+    table = {(o["operation"], o["method"]): o["path"] for o in d.request("GET", "/lambdafit/operations").json}
+    assert table["Invoke", "POST"] == "2015-03-31/functions/*/invocations"
+    assert d.request("GET", "/2015-03-31/functions/f/invocations").headers["x-amzn-ErrorType"] == "MethodNotAllowedException"
+    assert d.request("GET", "/2015-03-31/nothing").headers["x-amzn-ErrorType"] == "UnknownOperationException"
+    assert d.request("GET", "/" + "a/" * 20).status == 404
