@@ -60,6 +60,7 @@ typedef struct lf_outcome
   const lf_inv *inv;               /* the phases as the fleet measured them */
   const lf_violation *violations;
   size_t violations_n;
+  const lf_error *no_sandbox;      /* not NULL: the machine could not give it an environment, for this reason */
   const lf_error *error;           /* not NULL: the log could not be written: the result must not be given out */
 } lf_outcome;
 typedef void (*lf_call_done) (const lf_outcome *o, void *user);

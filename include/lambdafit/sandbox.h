@@ -80,7 +80,7 @@ int64_t lf_cg_file_bytes (lf_cg *g);
 typedef struct lf_mechanism { const char *name; bool ok; char detail[240]; char fix[300]; } lf_mechanism;
 typedef struct lf_machine
 {
-  lf_mechanism mech[24];
+  lf_mechanism mech[32];
   size_t n;
   lf_enforcement enforcement;   /* what an environment started here gets */
   bool sandbox;                 /* can one be made at all */

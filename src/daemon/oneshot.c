@@ -63,6 +63,8 @@ on_done (const lf_outcome *out, void *user)
     s->failure = *out->error;
   else if (!s->ending || out->status == LF_ST_OK)
     s->o->each (out, lf_sb_host_enforcement (s->live.host), s->o->user);
+  if (out->no_sandbox && out->no_sandbox->exit == LF_EXIT_UNSUPPORTED && s->failure.exit == LF_EXIT_OK)
+    s->failure = *out->no_sandbox; /* no fault of the function's, and the next one would end so too */
   if (s->failure.exit != LF_EXIT_OK || s->done == s->o->count)
     end (s);
   else if (!s->ending)

@@ -94,6 +94,7 @@ call_free (lf_call *c)
   lf_buf_fini (&c->body);
   lf_buf_fini (&c->tail);
   free (c->arn);
+  free (c->no_sandbox);
   free (c);
 }
 
@@ -284,6 +285,8 @@ platform_body (lf_call *c)
       if (c->env && c->env->launch_error.exit != LF_EXIT_OK)
         {
           type = "Sandbox.Failure";
+          if (!c->no_sandbox && (c->no_sandbox = malloc (sizeof *c->no_sandbox)))
+            *c->no_sandbox = c->env->launch_error;
           lf_buf_adds (&c->body, "{\"errorType\":\"Sandbox.Failure\",\"errorMessage\":");
           char text[2400];
           snprintf (text, sizeof text, "RequestId: %s Error: %s: %s", c->request_id, c->env->launch_error.what, c->env->launch_error.why);
@@ -541,6 +544,7 @@ lf_call_tell (lf_call *c, const lf_error *failure)
                    .inv = &c->inv,
                    .violations = c->violations,
                    .violations_n = c->violations_n,
+                   .no_sandbox = c->no_sandbox,
                    .error = failure };
   lf_call_done done = c->done;
   c->done = NULL;

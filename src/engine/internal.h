@@ -86,6 +86,7 @@ struct lf_call
   char content_type[128], error_type[128], error_message[1024];
   int64_t request_bytes, response_bytes;
   bool posted_error;        /* the runtime's answer was an error (or too large) */
+  lf_error *no_sandbox;     /* why there was none, if that is how it ended */
 
   lf_sb_usage usage;         /* at the end */
   int64_t cpu_us, throttled_us, tmp_growth;

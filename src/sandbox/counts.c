@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lambdafit/sandbox.h"
+#include "sandbox_impl.h"
 
 #define PROCESSES_MAX 256
 
@@ -91,6 +91,7 @@ lf_sandbox_counts (const lf_sandbox *s, int64_t *fds, int64_t *processes)
   if (c.tasks > 0)
     {
       *fds = c.fds;
-      *processes = c.tasks;
+      /* An ordinary user's supervisor has the function's user and takes one of its processes. */
+      *processes = c.tasks + (lf_sb_supervisor_counts (s) ? 1 : 0);
     }
 }

@@ -143,6 +143,15 @@ identity_map (const char *file, unsigned id, char *out, size_t size)
   return zero && target;
 }
 
+/* Whether our own namespace has the runtime's user and group, so that a process may become them without a user namespace of its own. */
+static bool
+runtime_user_mapped (void)
+{
+  char text[512];
+  return identity_map ("/proc/self/uid_map", LF_INIT_UID, text, sizeof text)
+         && identity_map ("/proc/self/gid_map", LF_INIT_GID, text, sizeof text);
+}
+
 /* As root every user of ours is mapped to itself: files keep their owners, and all of the sandbox's powers end at its namespace. As
  * anyone else only our own user can be mapped, and it becomes the runtime's. */
 static void
@@ -201,6 +210,10 @@ prove (lf_sb_host *h, lf_error *err)
   if (geteuid () != 0 || !have_capabilities ())
     return -1;
   lf_error first = *err;
+  if (!runtime_user_mapped ())
+    return LF_FAIL (err, first.exit, "sandbox", first.fix,
+                    "%.300s; and without a user namespace of its own the function cannot leave root, because this one has no user %d", first.why,
+                    LF_INIT_UID);
   h->userns = h->deny_setgroups = false;
   h->switch_user = true;
   if (trial (h, err) == 0)

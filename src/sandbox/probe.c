@@ -392,6 +392,24 @@ probe_namespaces (lf_machine *m)
   return userns;
 }
 
+/* With a user namespace of its own a sandbox's users are what its map says. */
+static void
+probe_user (lf_machine *m, bool userns)
+{
+  const lf_probe_trial *t = &lf_probe_other_user;
+  lf_probe_note n = { 0 };
+  int e = userns ? 0 : lf_probe_run (t->flags, t->fn, NULL, &n);
+  lf_mechanism *x = lf_probe_add (m, t->name, !e);
+  if (!e)
+    {
+      snprintf (x->detail, sizeof x->detail, "%s%s", t->good, userns ? ", mapped in a user namespace of their own" : "");
+      return;
+    }
+  snprintf (x->detail, sizeof x->detail, "cannot %s: %s", n.step, strerror (e));
+  const lf_mechanism *ns = &m->mech[0];
+  snprintf (x->fix, sizeof x->fix, "%s", ns->fix);
+}
+
 static void
 find_enforcement (lf_machine *m, bool userns)
 {
@@ -414,9 +432,10 @@ find_enforcement (lf_machine *m, bool userns)
 void
 lf_machine_probe (lf_machine *m)
 {
-  static const char *const needed[] = { "mount_namespace", "pid_namespace", "ipc_uts_namespaces", "proc", "tmp_quota", "read_only_bind", "pivot_root", "pidfd" };
+  static const char *const needed[] = { "runtime_user", "mount_namespace", "pid_namespace", "ipc_uts_namespaces", "proc", "tmp_quota", "read_only_bind", "pivot_root", "pidfd" };
   memset (m, 0, sizeof *m);
   bool userns = probe_namespaces (m);
+  probe_user (m, userns);
   probe_pidfd (m);
   probe_clone3 (m);
   probe_seccomp (m);

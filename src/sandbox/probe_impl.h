@@ -32,6 +32,7 @@ void lf_probe_end (lf_probe_child *c);                       /* kills it if it s
 int lf_probe_step (lf_probe_note *n, const char *step, int result); /* keeps the step when result < 0; the result */
 
 typedef struct lf_probe_trial { const char *name; uint64_t flags; lf_probe_fn fn; const char *good; } lf_probe_trial;
+extern const lf_probe_trial lf_probe_other_user; /* what sandboxes without a user namespace need */
 extern const lf_probe_trial lf_probe_namespaces[];
 extern const size_t lf_probe_namespaces_n;
 

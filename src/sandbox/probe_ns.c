@@ -19,6 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "init/wire.h"
 #include "probe_impl.h"
 
 #ifndef SYS_open_tree
@@ -209,6 +210,17 @@ pivot (lf_probe_note *n, void *arg)
   return 0;
 }
 
+/* Without a user namespace of its own a sandbox leaves root for this user, which must exist in ours. */
+static int
+other_user (lf_probe_note *n, void *arg)
+{
+  (void) arg;
+  TRY (n, "give up groups", syscall (SYS_setgroups, 0, NULL));
+  TRY (n, "become another group", syscall (SYS_setresgid, LF_INIT_GID, LF_INIT_GID, LF_INIT_GID));
+  TRY (n, "become a user without rights", syscall (SYS_setresuid, LF_INIT_UID, LF_INIT_UID, LF_INIT_UID));
+  return 0;
+}
+
 /* Loopback alone, on it a socket that already listens; a connection to the host's loopback must not be possible from there. */
 static int
 network (lf_probe_note *n, void *arg)
@@ -231,6 +243,7 @@ network (lf_probe_note *n, void *arg)
   return 0;
 }
 
+const lf_probe_trial lf_probe_other_user = { "runtime_user", 0, other_user, "functions run as a user without rights" };
 const lf_probe_trial lf_probe_namespaces[] = {
   { "mount_namespace", CLONE_NEWNS, private_mounts, "mounts of its own" },
   { "pid_namespace", CLONE_NEWPID, own_pid, "all processes of a sandbox end with its first" },

@@ -159,6 +159,12 @@ lf_sandbox_pid (const lf_sandbox *s)
 }
 
 bool
+lf_sb_supervisor_counts (const lf_sandbox *s)
+{
+  return s->host->userns && !s->host->switch_user;
+}
+
+bool
 lf_sandbox_frozen (const lf_sandbox *s)
 {
   return s->frozen;

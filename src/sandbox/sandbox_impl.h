@@ -67,6 +67,8 @@ void lf_sb_refill (lf_sb_host *h);
 int lf_sb_config (lf_sb_host *h, const lf_sb_plan *plan, lf_buf *out, lf_error *err);
 /* Takes the waiting helper, or starts one, and sends it the configuration. */
 int lf_sb_configure (lf_sb_host *h, const lf_cg_limits *l, const lf_buf *config, lf_sb_child *out, lf_error *err);
+/* Whether RLIMIT_NPROC, which counts a user's processes in a user namespace, counts the supervisor with the function's (sandbox.c). */
+bool lf_sb_supervisor_counts (const lf_sandbox *s);
 /* SETUP_FAILED in words. */
 void lf_sb_setup_error (const lf_sb_host *h, const lf_init_note *n, lf_error *err);
 

@@ -143,6 +143,9 @@ static int
 spawn_error (int e, const char *step, lf_error *err)
 {
   bool room = e == EAGAIN || e == ENOMEM || e == EMFILE || e == ENFILE;
+  if (e == ENOSPC || e == EUSERS) /* the kernel's words would send people to their disk */
+    return LF_FAIL (err, LF_EXIT_UNSUPPORTED, "sandbox", NAMESPACES_FIX, "cannot %s: no more of them are allowed here (user.max_user_namespaces)",
+                    step);
   return LF_FAIL (err, room ? LF_EXIT_IO : LF_EXIT_UNSUPPORTED, "sandbox",
                   room ? "start fewer environments, or raise ulimit -n and -u" : NAMESPACES_FIX, "cannot %s: %s", step,
                   strerror (e));
@@ -232,7 +235,8 @@ lf_sb_configure (lf_sb_host *h, const lf_cg_limits *l, const lf_buf *config, lf_
 void
 lf_sb_setup_error (const lf_sb_host *h, const lf_init_note *n, lf_error *err)
 {
-  bool denied = n->value == EPERM || n->value == EACCES;
+  bool user = !strncmp (n->text, "become ", 7);
+  bool denied = n->value == EPERM || n->value == EACCES || user;
   bool source = !strncmp (n->text, "show ", 5); /* something of the function's that may not be read */
   const char *fix = !denied ? "" : source ? "make it readable for this user" : NAMESPACES_FIX;
   if (denied && h->userns && !strncmp (n->text, "mount /proc", 11))

@@ -43,7 +43,7 @@ find (const lf_machine *m, const char *name)
 /* Names are part of `doctor --json`. */
 static const char *const names[] = {
   "user_namespaces", "mount_namespace",   "pid_namespace", "ipc_uts_namespaces", "network_namespace", "proc",       "tmp_quota",   "read_only_bind",
-  "mount_api",       "pivot_root",        "pidfd",         "clone3",             "seccomp",           "cgroup",     "cgroup_memory", "memory_peak_reset",
+  "mount_api",       "pivot_root",        "runtime_user", "pidfd",         "clone3",             "seccomp",           "cgroup",     "cgroup_memory", "memory_peak_reset",
   "oom_count",       "memory_follows_tmp", "cgroup_cpu",    "cgroup_pids",        "freezer",           "cgroup_kill", "clone_into_cgroup",
 };
 

@@ -136,7 +136,10 @@ start (job *j)
       return pid;
     }
   kill_tree (0, NULL);
-  send_note (LF_INIT_NOTE_EXEC_FAILED, e, NULL, NULL, 0);
+  if (j->exec_us)
+    send_note (LF_INIT_NOTE_EXEC_FAILED, e, NULL, NULL, 0);
+  else
+    send_note (LF_INIT_NOTE_SETUP_FAILED, e, j->step, NULL, 0);
   return 0;
 }
 

@@ -28,8 +28,9 @@ limit (int what, rlim_t soft, rlim_t hard)
 }
 
 static int
-become_runtime (const job *j)
+become_runtime (job *j)
 {
+  step_set (j, "become", "the function's user");
   setsid ();
   limit (RLIMIT_NOFILE, (rlim_t) j->c.nofile, (rlim_t) j->c.nofile);
   limit (RLIMIT_CORE, 10737418240u, 10737418240u);
@@ -44,7 +45,7 @@ become_runtime (const job *j)
       return -1;
   struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
   struct __user_cap_data_struct d[2] = { { 0 }, { 0 } };
-  if (syscall (SYS_capset, &h, d) < 0 || chdir ("/var/task") < 0)
+  if (syscall (SYS_capset, &h, d) < 0)
     return -1;
   sigset_t none;
   sigemptyset (&none);
@@ -55,6 +56,8 @@ int
 runtime_start (job *j, pid_t *pid)
 {
   volatile int failed = 0;
+  j->exec_us = 0;
+  step_set (j, "start", "a process for the function");
   pid_t p = vfork ();
   if (p < 0)
     return errno;
@@ -64,7 +67,8 @@ runtime_start (job *j, pid_t *pid)
       if (become_runtime (j) == 0 && clock_gettime (CLOCK_MONOTONIC, &t) == 0)
         {
           j->exec_us = (int64_t) t.tv_sec * 1000000 + t.tv_nsec / 1000;
-          execve (j->argv[0], j->argv, j->envp);
+          if (chdir ("/var/task") == 0)
+            execve (j->argv[0], j->argv, j->envp);
         }
       failed = errno;
       _exit (127);

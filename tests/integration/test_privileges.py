@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may run functions: root, an ordinary user, and those whom the machine forbids it, who must be told so by `doctor` and `run` alike.
+
+The machines are made with `unshare`: the limit of user namespaces is one of the user namespace that is entered, so nobody else notices."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from conftest import PROGRAM, SRC, BUILD, environment
+
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+USER = 54321
+
+HANDLER = '''
+import os, resource, threading
+def lambda_handler(event, context):
+    if event.get("threads"):
+        stop, n = threading.Event(), 0
+        threading.stack_size(65536)
+        try:
+            while True:
+                threading.Thread(target=stop.wait, daemon=True).start()
+                n += 1
+        except RuntimeError:
+            return n
+    return {"uid": os.getuid(), "nproc": resource.getrlimit(resource.RLIMIT_NPROC)[0], "caps": open("/proc/self/status").read()}
+'''
+
+# `unshare --map-users` needs newuidmap, which is in another package; root may write the map itself.
+ENTER_ALL = """
+import ctypes, os, sys
+ready, go = os.pipe(), os.pipe()
+os.set_inheritable(go[0], True)
+pid = os.fork()
+if pid == 0:
+    os.close(go[1])
+    if ctypes.CDLL(None).unshare(0x10000000):
+        os._exit(99)
+    os.write(ready[1], b"x")
+    os.read(go[0], 1)
+    os.execvp(sys.argv[1], sys.argv[1:])
+os.close(ready[1])
+if os.read(ready[0], 1):
+    for f in ("uid_map", "gid_map"):
+        with open(f"/proc/{pid}/{f}", "w") as out:
+            out.write("0 0 65536")
+os.close(go[1])
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+FORBID = "echo 0 >/proc/sys/user/max_user_namespaces && "
+MACHINES = {
+    # As a container gives it that was started by a user: root, but of nobody else.
+    "root alone, no namespaces": (["unshare", "--user", "--map-root-user"], FORBID),
+    "ordinary user, no namespaces": ([sys.executable, "-c", ENTER_ALL],
+                                     FORBID + f"exec setpriv --reuid {USER} --regid {USER} --clear-groups "),
+}
+
+
+@pytest.fixture
+def place(tmp_path_factory):
+    """A copy of the program that every user may read and run, and a folder that user owns."""
+    top = tmp_path_factory.mktemp("place")
+    for name in ("lambdafit", "lambdafit-init"):
+        shutil.copy(BUILD / name, top / name)
+    shutil.copytree(SRC / "profiles", top / "profiles")
+    shutil.copytree(SRC / "src" / "runtimes", top / "src" / "runtimes")
+    (top / "hello").mkdir()
+    (top / "hello" / "lambda_function.py").write_text(HANDLER)
+    (top / "state").mkdir()
+    for p in [top, *top.rglob("*")]:
+        p.chmod(0o755 if p.is_dir() or os.access(p, os.X_OK) else 0o644)
+    for p in (top.parent, top.parent.parent):  # pytest's own folders are private
+        p.chmod(p.stat().st_mode | 0o011)
+    (top / "state").chmod(0o777)
+    return top
+
+
+def lambdafit(place, prefix, *args):
+    env = {k: v for k, v in environment().items() if not k.startswith("XDG_")}
+    env.update(LAMBDAFIT_DATADIR=str(place), LAMBDAFIT_LIBEXECDIR=str(place), HOME=str(place / "state"), LAMBDAFIT_DB=str(place / "state" / "log.db"))
+    return subprocess.run([*prefix, str(place / "lambdafit"), *args], capture_output=True, text=True, env=env, cwd=place, timeout=120)
+
+
+def on_machine(name):
+    enter, then = MACHINES[name]
+    if os.geteuid() != 0 and "setpriv" in then:
+        pytest.skip("only root can become another user")
+    prefix = [*enter, "sh", "-c", then + 'exec "$@"' if then.endswith("&& ") else then + '"$@"', "sh"]
+    if subprocess.run([*prefix, "true"], capture_output=True).returncode != 0:
+        pytest.skip("this kernel cannot make such a machine")
+    return prefix
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_forbidden(place, machine):
+    prefix = on_machine(machine)
+    r = lambdafit(place, prefix, "doctor", "--json")
+    assert r.returncode == 3, r.stderr
+    said = json.loads(r.stdout)
+    assert said["sandbox"] is False
+    failed = {m["name"]: m for m in said["mechanisms"] if not m["ok"]}
+    assert "user_namespaces" in failed and "runtime_user" in failed
+    assert all("user.max_user_namespaces" in failed[n]["fix"] for n in ("user_namespaces", "runtime_user"))
+    text = lambdafit(place, prefix, "doctor")
+    assert text.returncode == 3 and "sandbox: no" in text.stdout and "fix for user_namespaces: " in text.stdout
+    for command in (["run", "hello"], ["serve", "hello", "--port", "0"]):
+        r = lambdafit(place, prefix, *command)
+        assert r.returncode == 3, (command, r.stdout, r.stderr)
+        assert r.stdout == "" and "Runtime." not in r.stderr
+        assert "lambdafit: sandbox: cannot make namespaces: no more of them are allowed" in r.stderr
+        assert "\n  fix: " in r.stderr and "user.max_user_namespaces" in r.stderr
+        if machine.startswith("root"):
+            assert "no user 993" in r.stderr
+
+
+@ROOT_ONLY
+def test_ordinary_user(place):
+    prefix = ["setpriv", "--reuid", str(USER), "--regid", str(USER), "--clear-groups"]
+    doctor = lambdafit(place, prefix, "doctor", "--json")
+    if doctor.returncode == 3:
+        assert not json.loads(doctor.stdout)["sandbox"]
+        pytest.skip("this machine lets no ordinary user make namespaces")
+    assert doctor.returncode == 0 and json.loads(doctor.stdout)["sandbox"], doctor.stderr
+    r = lambdafit(place, prefix, "run", "hello", "--memory", "512", "--json", "--quiet")
+    assert r.returncode == 0, r.stderr
+    inv = json.loads(r.stdout)["invocations"][0]
+    assert inv["response"]["uid"] == 993 and inv["response"]["nproc"] == 742
+    assert "CapEff:\t0000000000000000" in inv["response"]["caps"] and "NoNewPrivs:\t1" in inv["response"]["caps"]
+
+
+@ROOT_ONLY
+def test_ordinary_user_breaks_processes(place):
+    """The supervisor has the function's user there and takes one of its processes: the next fork fails all the same."""
+    prefix = ["setpriv", "--reuid", str(USER), "--regid", str(USER), "--clear-groups"]
+    if lambdafit(place, prefix, "doctor").returncode == 3:
+        pytest.skip("this machine lets no ordinary user make namespaces")
+    r = lambdafit(place, prefix, "run", "hello", "--memory", "2048", "--timeout", "60", "-e", '{"threads": true}', "--json", "--quiet")
+    assert r.stdout, r.stderr
+    out = json.loads(r.stdout)
+    assert out["invocations"][0]["response"] >= 730
+    assert [(v["limit_id"], v["severity"], v["used"], v["allowed"]) for v in out["violations"]] == [("processes", "broken", 742, 742)]
