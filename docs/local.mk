@@ -17,3 +17,4 @@ docs: lambdafit
 EXTRA_DIST += docs/sandbox.md
 EXTRA_DIST += docs/layers.md
 EXTRA_DIST += docs/top.md
+EXTRA_DIST += docs/function-urls.md

@@ -46,6 +46,7 @@ typedef struct lf_outcome
 {
   const char *request_id;
   lf_status status;
+  lf_live_fn *fn;
   const char *version;             /* that ran, or would have: "$LATEST" */
   bool function_error;             /* X-Amz-Function-Error: Unhandled */
   const char *body;
@@ -78,6 +79,10 @@ typedef struct lf_call_options
   lf_call_done done;
   void *user;
 } lf_call_options;
+/* An id as the engine makes them, for a caller that must know it before the call. */
+void lf_engine_request_id (char out[37]);
+/* A line of ours about a function, among the functions' output: "lambdafit: NAME: TEXT". */
+void lf_engine_note (lf_live_fn *fn, const char *text);
 /* Leads to exactly one `done`, never before this returns, unless the caller forgets it. NULL only when out of memory (then no `done`). */
 lf_call *lf_engine_call (lf_engine *e, lf_live_fn *fn, lf_call_options *o, lf_error *err);
 /* The caller went away: `done` will not be called; the invocation goes on, as on Lambda. */

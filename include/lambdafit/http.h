@@ -35,6 +35,7 @@ struct lf_http_req
 lf_str lf_http_get (const lf_http_req *r, const char *name);      /* header value, trimmed; {NULL,0} when absent; first of repeats */
 lf_str lf_http_trailer (const lf_http_req *r, const char *name);
 bool lf_http_has (const lf_http_req *r, const char *name);
+void lf_http_peer (const lf_http_req *r, char out[46]);           /* the client's address without its port; "" when there is none */
 
 typedef struct lf_http_server_options
 {

@@ -28,6 +28,18 @@ int lf_runtime_parse (const char *id, lf_runtime_info *out, lf_error *err);
 typedef enum { LF_LOG_TEXT, LF_LOG_JSON } lf_log_format;
 typedef enum { LF_NET_HOST, LF_NET_NONE } lf_network;
 
+/* How a function is reached by HTTP (its function URL). `set`: a template or the control API gave one; without one it is reachable all the
+ * same, with these defaults: no authorization, buffered, no CORS. */
+typedef struct lf_url_config
+{
+  bool set, iam, stream;          /* AuthType AWS_IAM; InvokeMode RESPONSE_STREAM */
+  bool cors, credentials;         /* Cors was given; AllowCredentials */
+  int64_t max_age_s;              /* LF_NONE: not given */
+  lf_strv origins, methods, headers, expose;
+} lf_url_config;
+void lf_url_config_fini (lf_url_config *u);
+int lf_url_config_copy (lf_url_config *to, const lf_url_config *from, lf_error *err);
+
 /* A function's configuration as Lambda would hold it. Strings are owned by the struct. */
 typedef struct lf_function
 {
@@ -48,6 +60,7 @@ typedef struct lf_function
   int async_retries;              /* -1: the profile's */
   int64_t async_max_age_s;        /* LF_NONE: the profile's */
   char *on_success, *on_failure;  /* destinations of asynchronous events: a function's name or ARN, or a file; NULL: none */
+  lf_url_config url;
   /* measured when prepared */
   int64_t package_bytes, zip_bytes, env_bytes; /* zip_bytes LF_NONE for a directory */
   char code_sha256[45];
@@ -406,5 +419,41 @@ int lf_async_record_json (lf_buf *b, const lf_async_record *r, int64_t wall_us);
 int lf_destination_parse (const char *dest, const lf_function *of, char **name, lf_error *err);
 /* Forgets an event (its function is deleted, the daemon ends) without an effect. A result that still comes for it is ignored. */
 void lf_async_drop (lf_async *a, lf_async_event *ev);
+
+/* ---- function URLs (payload format 2.0): pure -------------------------------------------------------------------------------------- */
+
+typedef struct lf_url_header { lf_str name, value; } lf_url_header;
+typedef struct lf_url_request
+{
+  lf_str method, path, query;  /* raw, as they came; the path begins with a slash */
+  const lf_url_header *headers; /* as they came, repeats one by one */
+  size_t headers_n;
+  lf_str body;
+  const char *domain, *prefix; /* "NAME.lambda-url.localhost", "NAME" */
+  const char *source_ip, *request_id, *trace_id;
+  lf_str access_key;           /* of the caller's signature; empty when AuthType is NONE */
+  int port;
+  int64_t wall_us;
+} lf_url_request;
+/* The event that the function gets, compact JSON (AWS documentation, "Invoking Lambda function URLs": request payload). 0 or -1 (no memory). */
+int lf_url_event (const lf_function *f, const lf_url_request *r, lf_buf *out);
+
+/* An HTTP answer. names and values belong together by position; repeats are allowed (set-cookie). */
+typedef struct lf_url_answer
+{
+  int status;
+  lf_strv names, values;
+  lf_buf body;
+} lf_url_answer;
+void lf_url_answer_init (lf_url_answer *a);
+void lf_url_answer_fini (lf_url_answer *a);
+/* What a function's buffered response means as HTTP. 0, or -1 with the reason in *why: it means nothing, the caller gets 502. */
+int lf_url_answer_from (const char *response, size_t n, lf_url_answer *a, const char **why);
+/* The JSON in front of a streamed response (application/vnd.awslambda.http-integration-response, before its eight NULs). As above. */
+int lf_url_answer_prelude (const char *json, size_t n, lf_url_answer *a, const char **why);
+/* CORS: sets what the configuration says, in place of what the function said. 0 or -1 (no memory). */
+int lf_url_cors (const lf_url_config *u, lf_str origin, lf_url_answer *a);
+/* The answer to a preflight, which the function does not see. */
+int lf_url_preflight (const lf_url_config *u, lf_str origin, lf_url_answer *a);
 
 #endif

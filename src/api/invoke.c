@@ -39,6 +39,7 @@ lf_svc_reply (lf_http_req *r, lf_svc_error e, const char *request_id, const char
 
 typedef struct lf_pending
 {
+  lf_waiting waiting;
   lf_http_req *req;
   lf_call *call;
   bool tail, old_form;
@@ -88,6 +89,23 @@ reply_result (lf_http_req *r, const lf_outcome *o, bool tail)
   lf_http_reply (r, 200, h, n, o->body, o->body_len);
 }
 
+static void gone (lf_http_req *r);
+
+static lf_pending *
+pending_new (lf_http_req *r)
+{
+  lf_pending *p = calloc (1, sizeof *p);
+  if (!p)
+    {
+      lf_svc_reply (r, LF_SVC_SERVICE, NULL, NULL, 0, "out of memory");
+      return NULL;
+    }
+  p->waiting.gone = gone;
+  p->req = r;
+  r->user = p;
+  return p;
+}
+
 static void
 on_done (const lf_outcome *o, void *user)
 {
@@ -125,17 +143,12 @@ static void
 reject (lf_http_req *r, const lf_invoke_request *q, lf_svc_error e, const char *text, int64_t bytes)
 {
   lf_engine *engine = lf_live_fn_engine (q->fn);
-  lf_pending *p = calloc (1, sizeof *p);
+  lf_pending *p = pending_new (r);
   lf_error err = { 0 };
   if (!p)
-    {
-      lf_svc_reply (r, LF_SVC_SERVICE, NULL, NULL, 0, "out of memory");
-      return;
-    }
-  p->req = r;
+    return;
   p->reject = e;
   snprintf (p->text, sizeof p->text, "%s", text);
-  r->user = p;
   p->call = lf_engine_reject (engine, q->fn, bytes, q->type == LF_INVOKE_EVENT, lf_svc_error_get (e)->name, text, on_done, p, &err);
   if (!p->call)
     {
@@ -192,16 +205,11 @@ invoke_sync (lf_http_req *r, const lf_invoke_request *q)
   for (size_t i = 0; i < context.len; i++)
     if (context.data[i] == '\n' || context.data[i] == '\r')
       context.data[i] = ' ';
-  lf_pending *p = calloc (1, sizeof *p);
+  lf_pending *p = pending_new (r);
   lf_error err = { 0 };
   if (!p)
-    {
-      lf_svc_reply (r, LF_SVC_SERVICE, NULL, NULL, 0, "out of memory");
-      return;
-    }
-  p->req = r;
+    return;
   p->tail = q->tail;
-  r->user = p;
   lf_call_options o = { .payload = &r->body, .client_context = { context.data, context.len }, .trace_id = lf_http_get (r, "X-Amzn-Trace-Id"),
                         .qualifier = q->qualifier, .want_tail = q->tail, .sync = true, .done = on_done, .user = p };
   p->call = lf_engine_call (lf_live_fn_engine (q->fn), q->fn, &o, &err);
@@ -241,16 +249,11 @@ on_accepted (const char *request_id, const lf_error *failure, void *user)
 static void
 invoke_event (lf_http_req *r, const lf_invoke_request *q)
 {
-  lf_pending *p = calloc (1, sizeof *p);
+  lf_pending *p = pending_new (r);
   lf_error err = { 0 };
   if (!p)
-    {
-      lf_svc_reply (r, LF_SVC_SERVICE, NULL, NULL, 0, "out of memory");
-      return;
-    }
-  p->req = r;
+    return;
   p->old_form = q->old_form;
-  r->user = p;
   if (lf_engine_event_accept (lf_live_fn_engine (q->fn), q->fn, &r->body, on_accepted, p, &err) < 0)
     {
       r->user = NULL;
@@ -359,12 +362,10 @@ lf_invoke_async_route (lf_http_req *r, lf_live_fn *fn)
 }
 
 /* The caller closed its connection; the invocation goes on, as on Lambda. */
-void
-lf_invoke_gone (lf_http_req *r)
+static void
+gone (lf_http_req *r)
 {
   lf_pending *p = r->user;
-  if (!p)
-    return;
   r->user = NULL;
   if (!p->call)
     {

@@ -8,6 +8,9 @@
 #include "lambdafit/api.h"
 #include "routes.h"
 
+/* What r->user points to while a request waits: its first member says what to do when the client goes away. */
+typedef struct lf_waiting { void (*gone) (lf_http_req *r); } lf_waiting;
+
 /* Answers with a service error; request_id NULL makes one. */
 void lf_svc_reply (lf_http_req *r, lf_svc_error e, const char *request_id, const char *reason, int64_t retry_after_ms, const char *text);
 
@@ -43,8 +46,12 @@ void lf_route_events (lf_api_invoke *a, lf_http_req *r, const lf_route_args *arg
 
 void lf_invoke_route (lf_http_req *r, lf_live_fn *fn, const char *qualifier);
 void lf_invoke_async_route (lf_http_req *r, lf_live_fn *fn); /* InvokeAsync */
-void lf_invoke_gone (lf_http_req *r);
 lf_engine *lf_api_engine (const lf_api_invoke *a);
+
+/* Function URLs: is the request one (by its Host or its path)? lf_url_route answers it if so. */
+bool lf_url_is (const lf_http_req *r);
+bool lf_url_route (lf_api_invoke *a, lf_http_req *r);
+int lf_api_port (const lf_api_invoke *a);
 
 /* Control operations; the method was checked. */
 void lf_settings_concurrency (lf_http_req *r, lf_live_fn *fn); /* PUT, GET, DELETE */

@@ -19,12 +19,19 @@ struct lf_api_invoke
 {
   lf_engine *engine;
   lf_http_server *server;
+  int port;
 };
 
 lf_engine *
 lf_api_engine (const lf_api_invoke *a)
 {
   return a->engine;
+}
+
+int
+lf_api_port (const lf_api_invoke *a)
+{
+  return a->port;
 }
 
 typedef struct lf_path
@@ -233,7 +240,7 @@ on_headers (lf_http_req *r, void *user)
   (void) user;
   lf_route_args args;
   int status;
-  const lf_route *route = find_route (r, &args, &status);
+  const lf_route *route = lf_url_is (r) ? NULL : find_route (r, &args, &status);
   if (route && route->body_max)
     r->body_limit = route->body_max;
 }
@@ -245,6 +252,8 @@ on_request (lf_http_req *r, void *user)
   lf_route_args args;
   int status;
   r->user = NULL;
+  if (lf_url_route (a, r))
+    return;
   const lf_route *route = find_route (r, &args, &status);
   if (route)
     {
@@ -295,7 +304,9 @@ static void
 on_gone (lf_http_req *r, void *user)
 {
   (void) user;
-  lf_invoke_gone (r);
+  lf_waiting *w = r->user;
+  if (w)
+    w->gone (r);
 }
 
 lf_api_invoke *
@@ -327,6 +338,7 @@ lf_api_invoke_new (lf_engine *e, uv_loop_t *loop, const char *host, int *port, l
       free (a);
       return NULL;
     }
+  a->port = *port;
   return a;
 }
 

@@ -83,6 +83,19 @@ write_port (const char *path, int port, lf_error *err)
   return lf_write_file_atomic (path, text, (size_t) n, err);
 }
 
+typedef struct say_url_at { const char *host; int port; } say_url_at;
+
+/* Functions that a template gives a URL; the others have one too, but nobody asked. */
+static void
+say_url (lf_live_fn *fn, void *user)
+{
+  const say_url_at *at = user;
+  const lf_function *f = lf_live_fn_config (fn);
+  if (f->url.set)
+    fprintf (stderr, "  %s: http://%s.lambda-url.localhost:%d/ or http://%s:%d/lambda-url/%s/ (%s, %s)\n", f->name, f->name, at->port, at->host, at->port, f->name,
+             f->url.iam ? "AWS_IAM" : "NONE", f->url.stream ? "RESPONSE_STREAM" : "BUFFERED");
+}
+
 /* Said before the port file tells a script to go on, so that it never comes between the functions' lines. */
 static void
 say_ready (const lf_serve_options *o, lf_server *s, int port)
@@ -91,6 +104,7 @@ say_ready (const lf_serve_options *o, lf_server *s, int port)
     return;
   fprintf (stderr, "lambdafit: serving on http://%s:%d (log: %s)\n", o->host, port, lf_store_path (s->live.store));
   fprintf (stderr, "  try: lambdafit invoke NAME -e '{}'   or   aws lambda invoke --endpoint-url http://%s:%d ...   end: Ctrl-C\n", o->host, port);
+  lf_engine_each_fn (s->live.engine, say_url, &(say_url_at){ o->host, port });
   fflush (stderr);
 }
 

@@ -54,6 +54,14 @@ make_request_id (int64_t wall_us, uint8_t r[16], char out[37])
   lf_uuid4_from (r, out);
 }
 
+void
+lf_engine_request_id (char out[37])
+{
+  uint8_t random[16];
+  lf_random_bytes (random, sizeof random);
+  make_request_id (lf_wall_us (), random, out);
+}
+
 static lf_call *
 call_new (lf_engine *e, lf_live_fn *fn, const char *request_id, uint8_t random[16], lf_error *err)
 {
@@ -530,6 +538,7 @@ lf_call_tell (lf_call *c, const lf_error *failure)
   bool service = c->inv.status == LF_ST_THROTTLED || c->inv.status == LF_ST_REJECTED;
   lf_outcome o = { .request_id = c->request_id,
                    .status = c->inv.status,
+                   .fn = c->fn,
                    .version = c->fn->prep.f.version,
                    .function_error = !service && (c->inv.responded ? c->posted_error : c->inv.status != LF_ST_OK),
                    .body = c->body.data ? c->body.data : "",

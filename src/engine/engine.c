@@ -253,6 +253,16 @@ lf_engine_say (lf_engine *e, const lf_function *f, const char *text, size_t n)
 }
 
 void
+lf_engine_note (lf_live_fn *fn, const char *text)
+{
+  lf_buf b LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&b, 0);
+  lf_buf_addf (&b, "lambdafit: %s: %s\n", fn->prep.f.name, text);
+  if (!b.failed)
+    lf_engine_say (fn->engine, &fn->prep.f, b.data, b.len);
+}
+
+void
 lf_engine_say_output (lf_engine *e, lf_live_env *env, const char *text, size_t n)
 {
   if (!e->log || !n)

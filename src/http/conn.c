@@ -367,6 +367,16 @@ lf_http_conn_wake (lf_http_conn *c)
     }
 }
 
+void
+lf_http_peer (const lf_http_req *r, char out[46])
+{
+  struct sockaddr_storage a = { 0 };
+  int n = sizeof a;
+  out[0] = 0;
+  if (uv_tcp_getpeername (&r->conn->tcp, (struct sockaddr *) &a, &n) == 0)
+    uv_ip_name ((struct sockaddr *) &a, out, 46);
+}
+
 /* ---- accepting, timers ---------------------------------------------------------------------------------------------------- */
 
 lf_http_conn *

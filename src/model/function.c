@@ -25,6 +25,7 @@ lf_function_init (lf_function *f)
     .package_bytes = LF_NONE,
     .zip_bytes = LF_NONE,
     .env_bytes = LF_NONE,
+    .url = { .max_age_s = LF_NONE },
   };
 }
 
@@ -38,6 +39,7 @@ lf_function_fini (lf_function *f)
     free (owned[i]);
   lf_strv_fini (&f->env);
   lf_strv_fini (&f->layers);
+  lf_url_config_fini (&f->url);
   *f = (lf_function){ 0 };
 }
 
@@ -58,6 +60,28 @@ copy_strv (lf_strv *to, const lf_strv *from)
   return 0;
 }
 
+void
+lf_url_config_fini (lf_url_config *u)
+{
+  lf_strv_fini (&u->origins);
+  lf_strv_fini (&u->methods);
+  lf_strv_fini (&u->headers);
+  lf_strv_fini (&u->expose);
+  *u = (lf_url_config){ .max_age_s = LF_NONE };
+}
+
+int
+lf_url_config_copy (lf_url_config *to, const lf_url_config *from, lf_error *err)
+{
+  *to = *from;
+  to->origins = to->methods = to->headers = to->expose = (lf_strv){ 0 };
+  if (copy_strv (&to->origins, &from->origins) == 0 && copy_strv (&to->methods, &from->methods) == 0 && copy_strv (&to->headers, &from->headers) == 0
+      && copy_strv (&to->expose, &from->expose) == 0)
+    return 0;
+  lf_url_config_fini (to);
+  return LF_FAIL_NOMEM (err);
+}
+
 int
 lf_function_copy (lf_function *to, const lf_function *from, lf_error *err)
 {
@@ -65,12 +89,13 @@ lf_function_copy (lf_function *to, const lf_function *from, lf_error *err)
   to->name = to->version = to->runtime = to->handler = to->region = to->account = to->interpreter = NULL;
   to->on_success = to->on_failure = NULL;
   to->env = to->layers = (lf_strv){ 0 };
+  to->url = (lf_url_config){ .max_age_s = LF_NONE };
   if (copy_str (&to->name, from->name) != 0 || copy_str (&to->version, from->version) != 0
       || copy_str (&to->runtime, from->runtime) != 0 || copy_str (&to->handler, from->handler) != 0
       || copy_str (&to->on_success, from->on_success) != 0
       || copy_str (&to->on_failure, from->on_failure) != 0 || copy_str (&to->region, from->region) != 0 || copy_str (&to->account, from->account) != 0
       || copy_str (&to->interpreter, from->interpreter) != 0 || copy_strv (&to->env, &from->env) != 0
-      || copy_strv (&to->layers, &from->layers) != 0)
+      || copy_strv (&to->layers, &from->layers) != 0 || lf_url_config_copy (&to->url, &from->url, err) != 0)
     {
       lf_function_fini (to);
       return LF_FAIL_NOMEM (err);

@@ -7,7 +7,7 @@ src_model_liblf_model_a_SOURCES = include/lambdafit/model.h \
 	src/model/limits.c src/model/limits.def \
 	src/model/violations.c src/model/violations.def \
 	src/model/billing.c src/model/lines.c src/model/bodies.c \
-	src/model/errors.c src/model/errors.def
+	src/model/errors.c src/model/errors.def src/model/url_event.c src/model/url_answer.c
 # The fleet and what stands on it.
 src_model_liblf_model_a_SOURCES += src/model/async.c src/model/destination.c src/model/fleet.c src/model/fleet.h src/model/fleet_check.c \
 	src/model/fleet_life.c src/model/fleet_place.c src/model/fleet_queue.c

@@ -369,7 +369,7 @@ read_function (tpl *t, struct tpl_function *of, lf_template_function *out)
   read_async (&x);
   read_code (&x);
   if (x.sam)
-    tpl_function_events (t, r, x.props);
+    tpl_function_events (t, r, x.props, out);
 }
 
 static void

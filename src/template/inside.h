@@ -202,7 +202,7 @@ const tpl_node *tpl_globals_merge (tpl *t, const tpl_resource *r);
 /* ---- functions.c, layers.c, events.c ---- */
 void tpl_layers (tpl *t);
 void tpl_functions (tpl *t);
-void tpl_function_events (tpl *t, const tpl_resource *r, const tpl_node *props);
+void tpl_function_events (tpl *t, const tpl_resource *r, const tpl_node *props, lf_template_function *f);
 void tpl_url_resource (tpl *t, const tpl_resource *r);
 /* ---- reading of properties ---- */
 typedef enum { TPL_NUM_ABSENT, TPL_NUM_OK, TPL_NUM_BAD } tpl_num;

@@ -372,7 +372,8 @@ static const char parts[]
       "  L: {Type: 'AWS::Serverless::LayerVersion', Properties: {ContentUri: layers/deps.zip, LayerName: deps}}\n"
       "  M: {Type: 'AWS::Lambda::LayerVersion', Properties: {Content: {S3Bucket: b, S3Key: k.zip}}}\n"
       "  Dir:\n    Type: AWS::Serverless::Function\n    Metadata: {BuildMethod: makefile}\n    Properties: {Handler: a.b, Runtime: python3.12, CodeUri: src/,\n"
-      "      Layers: [!Ref L, !Ref M, !Sub 'arn:aws:lambda:${AWS::Region}:1:layer:far:3'], FunctionUrlConfig: {AuthType: NONE, InvokeMode: RESPONSE_STREAM},\n"
+      "      Layers: [!Ref L, !Ref M, !Sub 'arn:aws:lambda:${AWS::Region}:1:layer:far:3'], FunctionUrlConfig: {AuthType: NONE, InvokeMode: RESPONSE_STREAM,\n"
+      "        Cors: {AllowOrigins: ['https://a', !Sub 'https://${AWS::Region}'], AllowMethods: ['*'], AllowHeaders: [x-a], ExposeHeaders: [date], AllowCredentials: true, MaxAge: 5}},\n"
       "      Events: {Get: {Type: Api, Properties: {Path: '/x/{id}', Method: get}}, Any: {Type: HttpApi}, Put: {Type: HttpApi, Properties: {Path: /y, Method: PUT}},\n"
       "        Jobs: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn}}}}\n"
       "  Q: {Type: 'AWS::SQS::Queue'}\n"
@@ -437,6 +438,17 @@ test_parts (void **state)
   assert_string_equal (event (t, "Jobs")->type, "SQS");
   assert_null (event (t, "Jobs")->path);
   assert_string_equal (event (t, "FunctionUrl")->mode, "RESPONSE_STREAM");
+  const lf_url_config *u = &help_function (t, "Dir")->f.url;
+  assert_true (u->set && u->stream && !u->iam && u->cors && u->credentials);
+  assert_int_equal (u->max_age_s, 5);
+  assert_int_equal (u->origins.n, 2);
+  assert_string_equal (u->origins.v[1], "https://us-east-1");
+  assert_string_equal (u->methods.v[0], "*");
+  assert_string_equal (u->headers.v[0], "x-a");
+  assert_string_equal (u->expose.v[0], "date");
+  u = &help_function (t, "Asset")->f.url;
+  assert_true (u->set && u->iam && !u->stream && !u->cors);
+  assert_false (help_function (t, "Here")->f.url.set);
   assert_string_equal (event (t, "Url")->function, "Asset");
   assert_string_equal (event (t, "Url")->auth, "AWS_IAM");
   assert_int_equal (t->others_n, 2);
