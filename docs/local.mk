@@ -16,5 +16,5 @@ docs: lambdafit
 	LAMBDAFIT_DATADIR='$(abs_top_srcdir)' ./lambdafit help --format bash > '$(srcdir)/docs/completion/lambdafit'
 EXTRA_DIST += docs/sandbox.md
 EXTRA_DIST += docs/layers.md
-EXTRA_DIST += docs/top.md
+EXTRA_DIST += docs/top.md docs/simulate.md
 EXTRA_DIST += docs/function-urls.md

@@ -4,6 +4,7 @@ include tests/unit/base.mk
 include tests/unit/profile.mk
 include tests/unit/model.mk
 include tests/unit/fleet.mk
+include tests/unit/simulate.mk
 include tests/unit/package.mk
 include tests/unit/template.mk
 include tests/unit/store.mk

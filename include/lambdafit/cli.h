@@ -34,7 +34,9 @@ typedef struct lf_args
   const char *html, *output, *md_flag;
   bool md, init, update, strict, once;
   const char *shard, *from, *junit, *sarif, *markdown, *view, *size, *request_id;
-  const char *arrivals, *for_, *warm, *init_dist, *cold_dist, *pick, *life, *limit, *seed, *seeds;
+  /* simulate */
+  const char *arrivals, *for_, *warm, *init_dist, *cold_dist, *only, *fail, *pick, *scaling;
+  int64_t retries, life, limit, seed, seeds;
   bool verbose;
   /* layer */
   const char *as;
@@ -76,6 +78,7 @@ int lf_cmd_profile (const lf_args *a);
 int lf_cmd_layer (const lf_args *a);
 int lf_cmd_report (const lf_args *a);
 int lf_cmd_top (const lf_args *a);
+int lf_cmd_simulate (const lf_args *a);
 int lf_cmd_help (const lf_args *a);
 
 #endif

@@ -128,14 +128,11 @@ typedef struct lf_rt_ops
   void (*close) (void *face);
   /* The invocation ended without the runtime (timeout, crash): its event is no longer to be given out. */
   void (*revoke) (void *face);
-  /* What came by lf_engine_response may now be acknowledged: its caller, who waits longer, has been told first. */
-  void (*accepted) (void *face);
 } lf_rt_ops;
 
 /* What the routes report. The environment must be alive; calls in a wrong state are the route's to refuse (it owns the protocol state). */
 void lf_engine_next (lf_live_env *env);                                       /* /next arrived */
-/* /response or /error arrived whole. body is moved when not NULL. `error`: it was /error. The runtime is told by `accepted`, at the end of the
- * loop turn. */
+/* /response or /error arrived whole. body is moved when not NULL. `error`: it was /error. */
 void lf_engine_response (lf_live_env *env, lf_buf *body, bool error, lf_str content_type, lf_str error_type);
 void lf_engine_response_too_large (lf_live_env *env, int64_t bytes);
 void lf_engine_init_error (lf_live_env *env, lf_buf *body, lf_str error_type);

@@ -22,7 +22,6 @@ typedef struct lf_face
   lf_http_server *server;
   lf_rt_state state;
   lf_http_req *waiting[LF_WAITING_MAX]; /* parked /next, oldest first */
-  lf_http_req *answered;                /* a response or error taken, told so after its caller is */
   size_t waiting_n;
   bool pending;                         /* an invocation waits for a /next */
   bool have_event;                      /* an event is being worked on: /next again gives it again */
@@ -192,7 +191,7 @@ on_response (lf_face *face, lf_http_req *r, lf_str id)
           lf_buf_addc (&body, '}');
         }
     }
-  face->answered = r;
+  reply_accepted (r);
   lf_engine_response (face->env, &body, error, (lf_str){ content_copy, strlen (content_copy) }, (lf_str){ type_copy, strlen (type_copy) });
   lf_buf_fini (&body);
 }
@@ -237,7 +236,7 @@ on_error (lf_face *face, lf_http_req *r, lf_str id)
   lf_buf_init (&r->body, 0);
   if (lf_str_eq (lf_http_get (r, "Content-Type"), "application/vnd.aws.lambda.error.cause+json"))
     strip_cause (&body);
-  face->answered = r;
+  reply_accepted (r);
   lf_engine_response (face->env, &body, true, (lf_str){ "application/json", 16 }, (lf_str){ NULL, 0 });
   lf_buf_fini (&body);
 }
@@ -362,8 +361,6 @@ static void
 on_gone (lf_http_req *r, void *user)
 {
   lf_face *face = user;
-  if (face->answered == r)
-    face->answered = NULL;
   for (size_t i = 0; i < face->waiting_n; i++)
     if (face->waiting[i] == r)
       {
@@ -411,7 +408,6 @@ face_drop (void *f)
 {
   lf_face *face = f;
   face->waiting_n = 0;
-  face->answered = NULL;
   face->state = LF_RT_STARTED;
   face->pending = face->have_event = false;
   lf_http_server_drop (face->server);
@@ -425,16 +421,6 @@ face_revoke (void *f)
 }
 
 static void
-face_accepted (void *f)
-{
-  lf_face *face = f;
-  lf_http_req *r = face->answered;
-  face->answered = NULL;
-  if (r)
-    reply_accepted (r);
-}
-
-static void
 face_close (void *f)
 {
   lf_face *face = f;
@@ -442,5 +428,4 @@ face_close (void *f)
   free (face);
 }
 
-const lf_rt_ops lf_api_runtime = { .open = face_open, .deliver = face_deliver, .drop = face_drop, .close = face_close, .revoke = face_revoke,
-                                  .accepted = face_accepted };
+const lf_rt_ops lf_api_runtime = { .open = face_open, .deliver = face_deliver, .drop = face_drop, .close = face_close, .revoke = face_revoke };

@@ -22,6 +22,7 @@ typedef struct lf_opt
   size_t offset;         /* in lf_args */
   int64_t min, max;      /* for LF_OPT_INT */
   bool in_function;      /* belongs to "@function" */
+  const char *scope;     /* NULL, or the one command that has an option of this name of its own: "scope.name" in its list */
 } lf_opt;
 extern const lf_opt lf_opts[];
 extern const size_t lf_opts_n;
@@ -30,6 +31,8 @@ const lf_opt *lf_opt_find (const char *name, size_t n);
 void lf_command_options (const lf_command *c, void (*visit) (const lf_opt *o, void *user), void *user);
 const lf_command *lf_command_find (const char *name);
 int lf_args_parse (const lf_command *c, int argc, char **argv, lf_args *out, bool *help, lf_error *err);
+/* One option's value into *a, as the command line would. */
+int lf_args_set (const lf_opt *o, const char *value, lf_args *a, lf_error *err);
 void lf_args_fini (lf_args *a);
 
 void lf_help_all (FILE *f);

@@ -8,12 +8,16 @@
 #include <string.h>
 
 #include "cli.h"
+#include "lambdafit/simulate.h"
 
 #define AT(field) offsetof (lf_args, field)
 #define FLAG(name, letter, field, doc) { name, letter, NULL, doc, NULL, LF_OPT_FLAG, AT (field), 0, 0, false }
 #define TEXT(name, letter, arg, field, otherwise, doc) { name, letter, arg, doc, otherwise, LF_OPT_TEXT, AT (field), 0, 0, false }
 #define INT(name, letter, arg, field, min, max, otherwise, doc) { name, letter, arg, doc, otherwise, LF_OPT_INT, AT (field), min, max, false }
 #define LIST(name, letter, arg, field, doc) { name, letter, arg, doc, NULL, LF_OPT_LIST, AT (field), 0, 0, false }
+/* Options whose name means something else with another command. */
+#define S_TEXT(scope, name, arg, field, otherwise, doc) { name, 0, arg, doc, otherwise, LF_OPT_TEXT, AT (field), 0, 0, false, scope }
+#define S_LIST(scope, name, arg, field, doc) { name, 0, arg, doc, NULL, LF_OPT_LIST, AT (field), 0, 0, false, scope }
 #define F_TEXT(name, letter, arg, field, otherwise, doc) { name, letter, arg, doc, otherwise, LF_OPT_TEXT, AT (field), 0, 0, true }
 #define F_INT(name, letter, arg, field, min, max, otherwise, doc) { name, letter, arg, doc, otherwise, LF_OPT_INT, AT (field), min, max, true }
 #define F_LIST(name, letter, arg, field, doc) { name, letter, arg, doc, NULL, LF_OPT_LIST, AT (field), 0, 0, true }
@@ -80,6 +84,25 @@ const lf_opt lf_opts[] = {
   TEXT ("request-id", 0, "ID", request_id, "the newest", "the invocation that the view `invocation` shows"),
   TEXT ("theme", 0, "256|16|mono", theme, "by the terminal and NO_COLOR", "colours"),
   FLAG ("ascii", 0, ascii, "draw with ASCII alone"),
+  TEXT ("arrivals", 0, "TRAFFIC", arrivals, NULL, "how requests come: " LF_ARRIVALS_FORMS),
+  TEXT ("for", 0, "TIME", for_, "1d; a trace's own length", "how long: 90s, 10m, 24h, 30d"),
+  TEXT ("warm", 0, "DIST", warm, NULL, "how long the handler of a warm request takes: " LF_DIST_FORMS),
+  S_TEXT ("simulate", "init", "DIST", init_dist, "no init", "the init phase of a cold request, added to its handler"),
+  S_TEXT ("simulate", "cold", "DIST", cold_dist, NULL, "the whole response of a cold request, in place of init and handler"),
+  TEXT ("only", 0, "NAME", only, "all", "only this function of a trace"),
+  TEXT ("fail", 0, "SHARE", fail, "0", "share of invocations that end in a function error: 0.01, 1%"),
+  INT ("retries", 0, "N", retries, 0, 100, "0", "how often a synchronous caller that was throttled tries again, after up to 1 s, 2 s, 4 s... 20 s"),
+  { "life", 0, "S", "how old an environment may become", "no limit", LF_OPT_SECONDS, AT (life), 0, 0, false, NULL },
+  INT ("limit", 0, "N", limit, 0, 10000000, "the profile's, 1000", "the account's concurrency"),
+  TEXT ("pick", 0, "mru|newest|lru", pick, "mru", "which idle environment serves: the most recently used, the newest, or the least recently used"),
+  S_TEXT ("simulate", "name", "NAME", name, "function", "the function's name in what is printed"),
+  S_TEXT ("simulate", "runtime", "ID", runtime, "python3.12", "decides whether init is billed on older platforms"),
+  { "timeout", 0, "S", "function timeout in seconds", "the profile's longest, 900", LF_OPT_INT, AT (timeout), 1, 1000000, false, "simulate" },
+  { "quiet", 'q', NULL, "no progress", NULL, LF_OPT_FLAG, AT (quiet), 0, 0, false, "simulate" },
+  S_TEXT ("simulate", "rate-limit", "on|off", rate_limit, "on", "enforce requests per second (10 for each unit of concurrency)"),
+  TEXT ("scaling", 0, "on|off", scaling, "on", "enforce the rate at which environments may start (1000 at once, 1000 more every 10 s)"),
+  INT ("seed", 0, "N", seed, 0, INT64_MAX, "1", "the first seed; the same seed gives the same bytes"),
+  INT ("seeds", 0, "N", seeds, 1, 10000, "1", "how many runs with different seeds: means with 95 % intervals"),
   FLAG ("verbose", 'v', verbose, "say more"),
 };
 const size_t lf_opts_n = LF_ARRAY_LEN (lf_opts);
@@ -87,9 +110,15 @@ const size_t lf_opts_n = LF_ARRAY_LEN (lf_opts);
 const lf_opt *
 lf_opt_find (const char *name, size_t n)
 {
+  const char *dot = memchr (name, '.', n), *own = dot ? dot + 1 : name;
+  size_t own_n = n - (size_t) (own - name);
   for (size_t i = 0; i < lf_opts_n; i++)
-    if (strlen (lf_opts[i].name) == n && memcmp (lf_opts[i].name, name, n) == 0)
-      return &lf_opts[i];
+    {
+      const lf_opt *o = &lf_opts[i];
+      bool scoped = dot ? o->scope && strlen (o->scope) == (size_t) (dot - name) && memcmp (o->scope, name, (size_t) (dot - name)) == 0 : !o->scope;
+      if (scoped && strlen (o->name) == own_n && memcmp (o->name, own, own_n) == 0)
+        return o;
+    }
   return NULL;
 }
 
@@ -155,8 +184,8 @@ parse_seconds (const char *s, int64_t *ms)
   return 0;
 }
 
-static int
-store_option (const lf_opt *o, const char *value, lf_args *a, lf_error *err)
+int
+lf_args_set (const lf_opt *o, const char *value, lf_args *a, lf_error *err)
 {
   char *at = (char *) a + o->offset;
   char what[80];
@@ -237,7 +266,7 @@ lf_args_parse (const lf_command *c, int argc, char **argv, lf_args *out, bool *h
       for (size_t i = 0; i < t.n && !o; i++)
         if (t.opts[i]->letter == k)
           o = t.opts[i];
-      if (o && store_option (o, optarg, out, err) < 0)
+      if (o && lf_args_set (o, optarg, out, err) < 0)
         return -1;
     }
   out->rest = argv + optind;

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the simulator share with each other and with nobody else.
+ */
+#ifndef LF_SIMULATE_INSIDE_H
+#define LF_SIMULATE_INSIDE_H
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "lambdafit/simulate.h"
+
+#define LF_SIM_DAY_US INT64_C (86400000000)
+#define LF_SIM_TIME_MAX (1000 * LF_SIM_DAY_US)
+
+/* IEEE 754 fixes every bit of it. */
+static inline double
+lf_sim_sqrt (double x)
+{
+  return sqrt (x);
+}
+
+/* A positive number of microseconds as a whole one. */
+static inline int64_t
+lf_sim_round (double us)
+{
+  return us >= (double) LF_SIM_TIME_MAX ? LF_SIM_TIME_MAX : us > 0 ? (int64_t) (us + 0.5) : 0;
+}
+
+/* ---- text ------------------------------------------------------------------------------------------------------------------ */
+
+/* A plain decimal number at the start of s, not negative: its value, and how many bytes it took (0: none). */
+size_t lf_sim_number (const char *s, size_t n, double *out);
+/* "0.9/s", "100/m", "5/h", "3/d": per second. 0 or -1. */
+int lf_sim_rate (const char *s, size_t n, double *per_s);
+
+/* Lines of a trace, read in pieces; a line of more than `line_max` bytes is an error. */
+typedef struct lf_lines
+{
+  const lf_bytes *bytes;
+  char *buf;
+  size_t cap, start, end;
+  bool eof;
+  int64_t line;               /* number of the one last given, from 1 */
+  const char *what;           /* the file's name, for errors */
+} lf_lines;
+int lf_lines_init (lf_lines *l, const lf_bytes *b, const char *what, size_t line_max, lf_error *err);
+void lf_lines_fini (lf_lines *l);
+/* 1 and the line without its end, NUL-terminated in place; 0 at the end; -1. */
+int lf_lines_next (lf_lines *l, char **line, size_t *n, lf_error *err);
+int lf_lines_again (lf_lines *l, lf_error *err);
+int lf_lines_bad (const lf_lines *l, lf_error *err, const char *fix, const char *why, ...) LF_PRINTF (4, 5);
+
+/* Names, numbered from 0 in order of appearance. */
+typedef struct lf_names { char **v; size_t n, cap; uint32_t *slots; size_t slots_n; } lf_names;
+int64_t lf_names_put (lf_names *t, const char *s, size_t n, bool *added); /* its number, or -1: no memory */
+void lf_names_fini (lf_names *t);
+
+/* ---- traces ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct lf_trace lf_trace;
+lf_trace *lf_trace_new (lf_arr_kind kind, const lf_bytes *bytes, const char *file, int64_t for_us, const char *only, lf_rng *rng, lf_error *err);
+void lf_trace_free (lf_trace *t);
+int lf_trace_next (lf_trace *t, lf_arrival *out, lf_error *err);
+const char *lf_trace_function (const lf_trace *t, uint32_t fn);
+int64_t lf_trace_length (const lf_trace *t);
+
+/* ---- events in order of time --------------------------------------------------------------------------------------------------- */
+
+/* A heap with four children a node: sixteen bytes an event, so that the children of one are one cache line. Equal times come in the
+ * order in which they were put in (the counter may wrap: fewer than 2^31 wait at once). */
+typedef struct lf_due { int64_t at; uint32_t seq, id; } lf_due;
+typedef struct lf_queue { lf_due *v; size_t n, cap; uint32_t seq; void *memory; } lf_queue;
+int lf_queue_reserve (lf_queue *q, size_t n);
+void lf_queue_fini (lf_queue *q);
+
+static inline bool
+lf_due_before (lf_due a, lf_due b)
+{
+  return a.at != b.at ? a.at < b.at : (int32_t) (a.seq - b.seq) < 0;
+}
+
+/* Room must have been made. v[3] is the root: its children are 4..7, and those of i begin at 4 (i - 2). */
+#define LF_QUEUE_ROOT 3
+static inline void
+lf_queue_put (lf_queue *q, int64_t at, uint32_t id)
+{
+  lf_due d = { at, q->seq++, id };
+  size_t i = LF_QUEUE_ROOT + q->n++;
+  while (i > LF_QUEUE_ROOT)
+    {
+      size_t up = i / 4 + 2;
+      if (!lf_due_before (d, q->v[up]))
+        break;
+      q->v[i] = q->v[up];
+      i = up;
+    }
+  q->v[i] = d;
+}
+
+static inline void
+lf_queue_sink (lf_queue *q, lf_due d)
+{
+  size_t i = LF_QUEUE_ROOT, end = LF_QUEUE_ROOT + q->n;
+  lf_due *v = q->v;
+  for (;;)
+    {
+      size_t c = 4 * (i - 2);
+      if (c >= end)
+        break;
+      size_t best = c;
+      if (c + 4 <= end)
+        {
+          size_t a = lf_due_before (v[c + 1], v[c]) ? c + 1 : c, b = lf_due_before (v[c + 3], v[c + 2]) ? c + 3 : c + 2;
+          best = lf_due_before (v[b], v[a]) ? b : a;
+        }
+      else
+        for (size_t k = c + 1; k < end; k++)
+          if (lf_due_before (v[k], v[best]))
+            best = k;
+      if (!lf_due_before (v[best], d))
+        break;
+      v[i] = v[best];
+      i = best;
+    }
+  v[i] = d;
+}
+
+static inline uint32_t
+lf_queue_pop (lf_queue *q)
+{
+  uint32_t id = q->v[LF_QUEUE_ROOT].id;
+  lf_due last = q->v[LF_QUEUE_ROOT + --q->n];
+  if (q->n)
+    lf_queue_sink (q, last);
+  return id;
+}
+
+static inline int64_t
+lf_queue_next (const lf_queue *q)
+{
+  return q->n ? q->v[LF_QUEUE_ROOT].at : INT64_MAX;
+}
+
+#endif

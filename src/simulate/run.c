@@ -1,0 +1,923 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One run: requests go into the fleet, its effects are carried out by a queue of times, and what comes out is counted.
+ *
+ * Order of what happens at the same time: deadlines of the fleet (timeouts, keepalive) first, as it decides itself; then ends of init
+ * and of handlers, in the order in which they began; then retries; then arrivals. So an environment that becomes idle serves the
+ * request that comes at that very moment.
+ *
+ * Random numbers: each workload has a stream for its arrivals, one for the warm time of each arrival, one for everything that cold
+ * starts draw, and one for failures and backoffs. Runs that differ in a limit or a keepalive see the same requests.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "inside.h"
+
+#define CHUNK 1024
+#define PROGRESS_MASK 0xffff
+#define RETRY_FIRST_US 1000000.0 /* botocore, retries in standard mode: a random part of 1 s, 2 s, 4 s..., never above 20 s */
+#define RETRY_MOST_US 20000000.0
+
+typedef struct function
+{
+  lf_function config;            /* a copy that owns nothing */
+  lf_fleet_fn *fleet;
+  struct work *work;
+} function;
+
+typedef struct work
+{
+  const lf_workload *w;
+  lf_sim_part *part;
+  lf_rng service, cold, chance;
+  size_t index;
+  function *own;                 /* what is not a trace's function of a name */
+} work;
+
+typedef struct feed
+{
+  lf_stream *source;
+  lf_arrival head;
+  lf_rng rng;
+  work *work;
+  function **fn;                 /* of a trace, by number */
+  size_t fn_n;
+  bool ended;
+} feed;
+
+/* An asynchronous event, from its acceptance to its end. */
+typedef struct event
+{
+  lf_async_event model;          /* first, so that it is the event */
+  function *fn;
+  lf_time_us arrived;
+  int64_t service;
+  uint64_t number;
+  struct event *next;            /* free ones */
+} event;
+
+typedef enum { PHASE_INIT, PHASE_HANDLER, PHASE_RETRY } phase;
+
+/* One attempt; of a synchronous request also its waiting between two. */
+typedef struct slot
+{
+  lf_inv inv;
+  lf_time_us arrived;
+  int64_t service, first;        /* warm handler; LF_NONE or the handler that was drawn with the init */
+  function *fn;
+  event *ev;
+  uint64_t number;
+  uint32_t id, next;             /* next: free ones, id + 1 */
+  int attempt;
+  phase phase;
+} slot;
+
+typedef struct sim
+{
+  const lf_sim_options *o;
+  lf_sim_result *r;
+  lf_error *err;
+  lf_fleet *fleet;
+  lf_async *async;
+  lf_effects fx;
+  lf_async_fxs afx;
+  lf_event ev;
+  lf_queue queue;
+  slot **slots;
+  size_t slots_n, slots_cap, slots_used; /* chunks; slots in use */
+  uint32_t slot_free;
+  event **events;
+  size_t events_n, events_used;
+  event *event_free;
+  work *work;
+  feed *feeds;
+  size_t feeds_n, next_feed;
+  lf_time_us next_at, now, horizon;
+  int64_t timed;                 /* billed time of the attempt that has just been billed */
+  /* what is counted over time */
+  lf_time_us last, bin_end, bin_us;
+  int64_t envs, running;
+  __extension__ __int128 env_area, running_area, empty_area;
+  __extension__ __int128 env_before, running_before;
+  lf_sim_bin before, *bin;       /* totals at the beginning of the bin */
+  double life_sum;
+} sim;
+
+/* ---- counting over time ---------------------------------------------------------------------------------------------------- */
+
+static void
+merge_bins (sim *s)
+{
+  lf_sim_bin *b = s->r->bins;
+  for (size_t i = 0; i < LF_SIM_BINS / 2; i++)
+    {
+      lf_sim_bin x = b[2 * i], y = b[2 * i + 1];
+      b[i] = (lf_sim_bin){ x.environments + y.environments, x.running + y.running,
+                           x.environments_max > y.environments_max ? x.environments_max : y.environments_max,
+                           x.running_max > y.running_max ? x.running_max : y.running_max,
+                           x.requests + y.requests, x.cold + y.cold, x.throttled + y.throttled, x.failed + y.failed };
+    }
+  s->r->bins_n = LF_SIM_BINS / 2;
+  s->bin_us *= 2;
+}
+
+/* Closes the bin at `at`, up to which the areas are true. */
+static void
+close_bin (sim *s, lf_time_us at, bool last)
+{
+  const lf_sim_part *t = &s->r->total;
+  lf_sim_bin *b = s->bin, *old = &s->before;
+  b->environments = (double) (s->env_area - s->env_before);
+  b->running = (double) (s->running_area - s->running_before);
+  b->requests = t->requests - old->requests;
+  b->cold = t->cold - old->cold;
+  b->throttled = t->throttled - old->throttled;
+  b->failed = t->failed - old->failed;
+  *old = (lf_sim_bin){ .requests = t->requests, .cold = t->cold, .throttled = t->throttled, .failed = t->failed };
+  s->env_before = s->env_area;
+  s->running_before = s->running_area;
+  s->r->bins_n++;
+  if (last)
+    return;
+  if (s->r->bins_n == LF_SIM_BINS)
+    merge_bins (s);
+  s->bin = &s->r->bins[s->r->bins_n];
+  *s->bin = (lf_sim_bin){ .environments_max = s->envs, .running_max = s->running };
+  s->bin_end = at + s->bin_us;
+}
+
+static inline void
+area (sim *s, lf_time_us to)
+{
+  int64_t d = to - s->last;
+  s->env_area += (__int128) d * s->envs;
+  s->running_area += (__int128) d * s->running;
+  if (s->envs == 0)
+    s->empty_area += d;
+  s->last = to;
+}
+
+static void
+cross_bins (sim *s, lf_time_us t)
+{
+  while (t >= s->bin_end && s->bin_end < s->horizon)
+    {
+      area (s, s->bin_end);
+      close_bin (s, s->bin_end, false);
+    }
+}
+
+static inline void
+advance (sim *s, lf_time_us t)
+{
+  if (t > s->horizon)
+    t = s->horizon;
+  if (t >= s->bin_end)
+    cross_bins (s, t);
+  if (t > s->last)
+    area (s, t);
+}
+
+static inline void
+env_more (sim *s)
+{
+  s->envs++;
+  s->r->started++;
+  if (s->envs > s->r->environments_max)
+    s->r->environments_max = s->envs;
+  if (s->envs > s->bin->environments_max)
+    s->bin->environments_max = s->envs;
+}
+
+static inline void
+running_more (sim *s)
+{
+  s->running++;
+  if (s->running > s->r->running_max)
+    s->r->running_max = s->running;
+  if (s->running > s->bin->running_max)
+    s->bin->running_max = s->running;
+}
+
+/* ---- memory ---------------------------------------------------------------------------------------------------------------- */
+
+static int
+too_many (sim *s, size_t most)
+{
+  return LF_FAIL (s->err, LF_EXIT_FAILED, "simulate", "shorten --for, raise the limits, or let fewer clients retry",
+                  "more than %zu requests wait or run at once at %.0f s: the traffic is more than its limits let through", most, (double) s->now / 1e6);
+}
+
+static size_t
+waiting_max (const sim *s)
+{
+  return s->o->waiting_max ? s->o->waiting_max : LF_SIM_WAITING_MAX;
+}
+
+static inline slot *
+slot_at (const sim *s, uint32_t id)
+{
+  return &s->slots[id / CHUNK][id % CHUNK];
+}
+
+static int
+more_slots (sim *s)
+{
+  if (s->slots_n * CHUNK >= waiting_max (s))
+    return too_many (s, waiting_max (s));
+  if (s->slots_n == s->slots_cap)
+    {
+      size_t cap = s->slots_cap ? s->slots_cap * 2 : 16;
+      slot **v = realloc (s->slots, cap * sizeof (slot *));
+      if (!v)
+        return LF_FAIL_NOMEM (s->err);
+      s->slots = v;
+      s->slots_cap = cap;
+    }
+  slot *chunk = calloc (CHUNK, sizeof *chunk);
+  if (!chunk || lf_queue_reserve (&s->queue, (s->slots_n + 1) * CHUNK) != 0)
+    {
+      free (chunk);
+      return LF_FAIL_NOMEM (s->err);
+    }
+  s->slots[s->slots_n] = chunk;
+  for (uint32_t i = CHUNK; i-- > 0;)
+    {
+      chunk[i].id = (uint32_t) (s->slots_n * CHUNK) + i;
+      chunk[i].next = s->slot_free;
+      s->slot_free = chunk[i].id + 1;
+    }
+  s->slots_n++;
+  return 0;
+}
+
+static inline slot *
+slot_new (sim *s)
+{
+  if (!s->slot_free && more_slots (s) != 0)
+    return NULL;
+  slot *x = slot_at (s, s->slot_free - 1);
+  s->slot_free = x->next;
+  return x;
+}
+
+static inline void
+slot_done (sim *s, slot *x)
+{
+  x->next = s->slot_free;
+  s->slot_free = x->id + 1;
+}
+
+static event *
+event_new (sim *s)
+{
+  if (!s->event_free)
+    {
+      if (s->events_n * CHUNK >= waiting_max (s))
+        {
+          too_many (s, waiting_max (s));
+          return NULL;
+        }
+      event **v = realloc (s->events, (s->events_n + 1) * sizeof (event *)), *chunk = calloc (CHUNK, sizeof *chunk);
+      if (v)
+        s->events = v;
+      if (!v || !chunk)
+        {
+          free (chunk);
+          LF_FAIL_NOMEM (s->err);
+          return NULL;
+        }
+      s->events[s->events_n++] = chunk;
+      for (size_t i = CHUNK; i-- > 0;)
+        {
+          chunk[i].next = s->event_free;
+          s->event_free = &chunk[i];
+        }
+    }
+  event *e = s->event_free;
+  s->event_free = e->next;
+  return e;
+}
+
+/* ---- functions ------------------------------------------------------------------------------------------------------------- */
+
+static function *
+function_new (sim *s, work *w, const char *name)
+{
+  function *f = calloc (1, sizeof *f);
+  if (!f)
+    return NULL;
+  f->config = *w->w->fn;
+  if (name && *name)
+    f->config.name = (char *) (uintptr_t) name; /* lent, as all of the copy is */
+  f->work = w;
+  f->fleet = lf_fleet_add (s->fleet, &f->config, f);
+  if (f->fleet)
+    return f;
+  free (f);
+  return NULL;
+}
+
+/* The function that an arrival of a feed is for, made when it is first called. */
+static function *
+function_of (sim *s, feed *d)
+{
+  uint32_t n = d->head.fn;
+  if (n >= d->fn_n)
+    {
+      size_t cap = d->fn_n ? d->fn_n * 2 : 1;
+      while (cap <= n)
+        cap *= 2;
+      function **v = realloc (d->fn, cap * sizeof (function *));
+      if (!v)
+        return NULL;
+      memset (v + d->fn_n, 0, (cap - d->fn_n) * sizeof *v);
+      d->fn = v;
+      d->fn_n = cap;
+    }
+  if (d->fn[n])
+    return d->fn[n];
+  const char *name = lf_stream_function (d->source, n);
+  if (*name)
+    d->fn[n] = function_new (s, d->work, name);
+  else
+    d->fn[n] = d->work->own ? d->work->own : (d->work->own = function_new (s, d->work, NULL));
+  if (d->fn[n])
+    d->work->part->functions += *name || d->work->part->functions == 0;
+  return d->fn[n];
+}
+
+/* ---- steps ----------------------------------------------------------------------------------------------------------------- */
+
+static int carry_out (sim *s);
+
+static inline int
+step (sim *s, lf_event_type type)
+{
+  s->ev.type = type;
+  return lf_fleet_step (s->fleet, &s->ev, s->now, &s->fx) == 0 ? 0 : LF_FAIL_NOMEM (s->err);
+}
+
+static inline int
+step_env (sim *s, lf_event_type type, lf_env *e)
+{
+  s->ev.env = e;
+  return step (s, type);
+}
+
+static inline slot *
+slot_of (lf_inv *inv)
+{
+  return inv->user;
+}
+
+/* The init phase of a new environment, or init again inside an invocation: up to `deadline` there is time for it. */
+static int
+begin_init (sim *s, lf_env *e, slot *x, lf_time_us deadline)
+{
+  const lf_law *law = &x->fn->work->w->law;
+  lf_rng *rng = &x->fn->work->cold;
+  int64_t us = 0;
+  x->first = LF_NONE;
+  if (law->cold)
+    us = 0; /* the whole response is one time; how much of it is init is not known */
+  else if (law->paired && law->init && law->first)
+    {
+      size_t i = (size_t) (lf_rng_unit (rng) * (double) law->init->n);
+      us = lf_sim_round ((double) law->init->values[i] * law->init->scale);
+      x->first = lf_sim_round ((double) law->first->values[i] * law->first->scale);
+    }
+  else if (law->init)
+    us = lf_dist_draw (law->init, rng);
+  if (us == 0)
+    return step_env (s, LF_EV_NEXT, e);
+  if (deadline != LF_NONE && us >= deadline - s->now)
+    return 0; /* the deadline comes first */
+  x->phase = PHASE_INIT;
+  lf_queue_put (&s->queue, s->now + us, x->id);
+  return 0;
+}
+
+static int
+start (sim *s, lf_env *e, slot *x)
+{
+  env_more (s);
+  x->fn->work->part->cold++;
+  s->r->total.cold++;
+  if (s->o->env && s->o->env (e, x->fn->work->index, LF_NONE, LF_END_KEEPALIVE, s->o->user, s->err) != 0)
+    return -1;
+  if (step_env (s, LF_EV_LAUNCHED, e) != 0)
+    return -1;
+  return begin_init (s, e, x, e->deadline);
+}
+
+static inline int
+deliver (sim *s, lf_env *e, slot *x)
+{
+  const lf_law *law = &x->fn->work->w->law;
+  int64_t us = x->service;
+  if (x->inv.cold)
+    {
+      if (x->first != LF_NONE)
+        us = x->first;
+      else if (law->cold || law->first)
+        us = lf_dist_draw (law->cold ? law->cold : law->first, &x->fn->work->cold);
+    }
+  if (e->deadline != LF_NONE && us >= e->deadline - s->now)
+    return 0; /* it will time out */
+  x->phase = PHASE_HANDLER;
+  lf_queue_put (&s->queue, s->now + us, x->id);
+  return 0;
+}
+
+static int
+destroy (sim *s, lf_env *e, lf_env_end end)
+{
+  s->envs--;
+  if (s->now <= s->horizon)
+    {
+      s->r->ended++;
+      s->life_sum += (double) (s->now - e->created) / 1e6;
+    }
+  const function *f = lf_fleet_fn_user (e->fn);
+  if (s->o->env && s->o->env (e, f->work->index, s->now, end, s->o->user, s->err) != 0)
+    return -1;
+  return step_env (s, LF_EV_GONE, e);
+}
+
+/* ---- the end of an attempt ------------------------------------------------------------------------------------------------- */
+
+static void
+bill (sim *s, slot *x)
+{
+  lf_sim_part *p = x->fn->work->part;
+  const lf_function *c = &x->fn->config;
+  const lf_inv *inv = &x->inv;
+  bool timed_out = inv->status == LF_ST_TIMEOUT || inv->status == LF_ST_INIT_TIMEOUT;
+  s->timed = lf_billed_ms (s->o->profile, c->rt.kind, inv->init_us, inv->duration_us, timed_out, c->timeout_ms);
+  p->billed_ms += s->timed;
+  p->billed_requests++;
+  if (inv->cold && inv->init_us > 0)
+    p->init_ms += s->timed - lf_billed_ms (s->o->profile, c->rt.kind, LF_NONE, inv->duration_us, timed_out, c->timeout_ms);
+  p->timeouts += timed_out;
+}
+
+static int
+tell (sim *s, slot *x, uint64_t environment, int64_t billed_ms)
+{
+  lf_sim_row row = { .inv = &x->inv, .environment = environment, .number = x->number, .attempt = x->attempt, .function = x->fn->config.name,
+                     .workload = x->fn->work->index, .arrived = x->arrived, .wait_us = LF_NONE, .billed_ms = billed_ms, .async = x->ev != NULL };
+  if (environment)
+    row.wait_us = x->inv.received + x->inv.wait_us - x->arrived;
+  return s->o->row (&row, s->o->user, s->err);
+}
+
+static void
+lost (sim *s, work *w, bool throttled)
+{
+  if (throttled)
+    {
+      w->part->throttled++;
+      s->r->total.throttled++;
+    }
+  else
+    {
+      w->part->failed++;
+      s->r->total.failed++;
+    }
+}
+
+/* What the model of asynchronous events wants next. It may want several invocations at once after a tick. */
+static int event_effects (sim *s);
+
+static int
+attempt_result (sim *s, slot *x, bool refused)
+{
+  work *w = x->fn->work;
+  if (x->ev)
+    {
+      event *ev = x->ev;
+      lf_status status = x->inv.status;
+      slot_done (s, x);
+      return lf_async_result (s->async, &ev->model, status, s->now, &s->afx) == 0 ? event_effects (s) : LF_FAIL_NOMEM (s->err);
+    }
+  if (refused && x->attempt <= w->w->retries)
+    {
+      double most = RETRY_FIRST_US * (double) (1 << (x->attempt < 6 ? x->attempt - 1 : 5));
+      int64_t pause = lf_sim_round ((most < RETRY_MOST_US ? most : RETRY_MOST_US) * lf_rng_unit (&w->chance));
+      x->attempt++;
+      x->phase = PHASE_RETRY;
+      lf_queue_put (&s->queue, s->now + pause, x->id);
+      return 0;
+    }
+  if (refused || x->inv.status != LF_ST_OK)
+    lost (s, w, refused);
+  slot_done (s, x);
+  return 0;
+}
+
+static int
+finish (sim *s, lf_env *e, slot *x)
+{
+  bool refused = x->inv.status == LF_ST_THROTTLED || x->inv.status == LF_ST_REJECTED;
+  work *w = x->fn->work;
+  w->part->attempts++;
+  if (!refused)
+    {
+      s->running--;
+      w->part->served++;
+      bill (s, x);
+      lf_hist_add (&s->r->wait, x->inv.received + x->inv.wait_us - x->arrived);
+      lf_hist_add (&s->r->latency, s->now - x->arrived);
+    }
+  if (s->o->row && tell (s, x, refused ? 0 : e->serial, refused ? LF_NONE : s->timed) != 0)
+    return -1;
+  return attempt_result (s, x, refused);
+}
+
+static int
+effect (sim *s, lf_effect f)
+{
+  switch (f.type)
+    {
+    case LF_FX_START:
+      return start (s, f.env, slot_of (f.inv));
+    case LF_FX_DELIVER:
+      return deliver (s, f.env, slot_of (f.inv));
+    case LF_FX_RESTART:
+      return begin_init (s, f.env, slot_of (f.inv), f.env->deadline);
+    case LF_FX_KILL:
+      return step_env (s, LF_EV_EXIT, f.env); /* a kill takes no time here */
+    case LF_FX_DESTROY:
+      return destroy (s, f.env, f.end);
+    case LF_FX_FINISH:
+      return finish (s, f.env, slot_of (f.inv));
+    case LF_FX_ANSWER: /* counted at FINISH, which comes at the same moment */
+    case LF_FX_THAW:
+    case LF_FX_FREEZE:
+    case LF_FX_ABANDONED:
+      break;
+    }
+  return 0;
+}
+
+/* Effects may bring steps that append further effects. */
+static int
+carry_out (sim *s)
+{
+  for (size_t i = 0; i < s->fx.n; i++)
+    if (effect (s, s->fx.v[i]) != 0)
+      return -1;
+  s->fx.n = 0;
+  return 0;
+}
+
+/* ---- what happens ---------------------------------------------------------------------------------------------------------- */
+
+/* Effects of a step inside carry_out are taken by its loop. */
+static int
+invoke (sim *s, slot *x, bool nested)
+{
+  x->inv.user = x;
+  x->inv.sync = x->ev == NULL;
+  x->first = LF_NONE;
+  if (s->envs == 0)
+    s->r->empty_found++;
+  s->ev.fn = x->fn->fleet;
+  s->ev.inv = &x->inv;
+  if (step (s, LF_EV_INVOKE) != 0)
+    return -1;
+  if (x->inv.env)
+    running_more (s);
+  return nested ? 0 : carry_out (s);
+}
+
+static int
+event_effects (sim *s)
+{
+  for (size_t i = 0; i < s->afx.n; i++)
+    {
+      lf_async_fx f = s->afx.v[i];
+      event *ev = (event *) (void *) f.ev;
+      if (f.type == LF_AFX_DONE)
+        {
+          if (f.end != LF_AS_SUCCESS)
+            {
+              ev->fn->work->part->dropped++;
+              lost (s, ev->fn->work, false);
+            }
+          ev->next = s->event_free;
+          s->event_free = ev;
+          continue;
+        }
+      slot *x = slot_new (s);
+      if (!x)
+        return -1;
+      x->fn = ev->fn;
+      x->ev = ev;
+      x->arrived = ev->arrived;
+      x->service = ev->service;
+      x->number = ev->number;
+      x->attempt = ev->model.attempts + ev->model.throttles + 1;
+      if (invoke (s, x, true) != 0)
+        return -1;
+    }
+  s->afx.n = 0;
+  return 0;
+}
+
+static int
+pull (sim *s, feed *d)
+{
+  int got = lf_stream_next (d->source, &d->head, s->err);
+  if (got < 0)
+    return -1;
+  if (got == 0)
+    {
+      d->ended = true;
+      d->head.at = INT64_MAX;
+    }
+  return 0;
+}
+
+static void
+choose_feed (sim *s)
+{
+  s->next_feed = 0;
+  for (size_t i = 1; i < s->feeds_n; i++)
+    if (s->feeds[i].head.at < s->feeds[s->next_feed].head.at)
+      s->next_feed = i;
+  s->next_at = s->feeds_n ? s->feeds[s->next_feed].head.at : INT64_MAX;
+}
+
+static int
+accept_event (sim *s, function *f, int64_t service, uint64_t number)
+{
+  event *ev = event_new (s);
+  if (!ev)
+    return -1;
+  memset (ev, 0, sizeof *ev);
+  ev->fn = f;
+  ev->arrived = s->now;
+  ev->service = service;
+  ev->number = number;
+  ev->model.fn = &f->config;
+  bool zero = f->config.reserved == 0;
+  if (lf_async_accept (s->async, &ev->model, s->now, zero, &s->afx) != 0)
+    return LF_FAIL_NOMEM (s->err);
+  return event_effects (s) == 0 ? carry_out (s) : -1;
+}
+
+static int
+arrive (sim *s)
+{
+  feed *d = &s->feeds[s->next_feed];
+  function *f = function_of (s, d);
+  if (!f)
+    return LF_FAIL_NOMEM (s->err);
+  work *w = d->work;
+  int64_t service = w->w->law.warm ? lf_dist_draw (w->w->law.warm, &w->service) : d->head.service_us;
+  if (service == LF_NONE)
+    return LF_FAIL (s->err, LF_EXIT_USAGE, "--warm", "give --warm DIST or --from FUNCTION, or a column \"duration\"",
+                    "request %lld of the trace does not say how long it takes", (long long) s->r->total.requests + 1);
+  w->part->requests++;
+  uint64_t number = (uint64_t) ++s->r->total.requests;
+  if (pull (s, d) != 0)
+    return -1;
+  choose_feed (s);
+  if (s->o->requests_max != LF_NONE && s->r->total.requests >= s->o->requests_max)
+    s->next_at = INT64_MAX, s->r->stopped = true;
+  if ((number & PROGRESS_MASK) == 0 && s->o->progress && s->o->progress (s->o->user, s->now, (int64_t) number) != 0)
+    s->next_at = INT64_MAX, s->r->stopped = true;
+  if (w->w->async)
+    return accept_event (s, f, service, number);
+  slot *x = slot_new (s);
+  if (!x)
+    return -1;
+  x->fn = f;
+  x->ev = NULL;
+  x->arrived = s->now;
+  x->service = service;
+  x->number = number;
+  x->attempt = 1;
+  return invoke (s, x, false);
+}
+
+static int
+due (sim *s)
+{
+  slot *x = slot_at (s, lf_queue_pop (&s->queue));
+  if (x->phase == PHASE_RETRY)
+    return invoke (s, x, false);
+  lf_env *e = x->inv.env;
+  if (x->phase == PHASE_HANDLER)
+    {
+      double fail = x->fn->work->w->law.fail;
+      s->ev.status = fail > 0 && lf_rng_unit (&x->fn->work->chance) < fail ? LF_ST_FUNCTION_ERROR : LF_ST_OK;
+      if (step_env (s, LF_EV_RESPONSE, e) != 0)
+        return -1;
+    }
+  if (step_env (s, LF_EV_NEXT, e) != 0)
+    return -1;
+  return carry_out (s);
+}
+
+static inline lf_time_us
+or_never (lf_time_us t)
+{
+  return t == LF_NONE ? INT64_MAX : t;
+}
+
+static int
+loop (sim *s)
+{
+  bool any_async = s->async != NULL;
+  for (;;)
+    {
+      lf_time_us arrival = s->next_at, queued = lf_queue_next (&s->queue), fleet = or_never (lf_fleet_next (s->fleet));
+      lf_time_us async = any_async ? or_never (lf_async_next (s->async)) : INT64_MAX;
+      lf_time_us other = arrival < queued ? arrival : queued;
+      other = async < other ? async : other;
+      lf_time_us t = fleet < other ? fleet : other;
+      if (t == INT64_MAX)
+        return 0;
+      if (other == INT64_MAX && s->running == 0 && (s->horizon == INT64_MAX || t > s->horizon))
+        return 0; /* only idle environments are left, and what becomes of them is not counted */
+      s->now = t;
+      advance (s, t);
+      int failed;
+      if (fleet <= other)
+        failed = step (s, LF_EV_TICK) != 0 || carry_out (s) != 0;
+      else if (queued <= arrival && queued <= async)
+        failed = due (s);
+      else if (async <= arrival)
+        failed = lf_async_tick (s->async, t, &s->afx) != 0 ? LF_FAIL_NOMEM (s->err) : event_effects (s) != 0 || carry_out (s) != 0;
+      else
+        failed = arrive (s);
+      if (failed)
+        return -1;
+    }
+}
+
+/* ---- beginning and end ----------------------------------------------------------------------------------------------------- */
+
+static int
+open_feeds (sim *s, size_t i)
+{
+  const lf_workload *w = &s->o->work[i];
+  const lf_bytes *bytes = w->bytes;
+  for (size_t k = 0; k < w->arrivals->n; k++)
+    {
+      feed *d = &s->feeds[s->feeds_n++];
+      const lf_source_spec *spec = &w->arrivals->v[k];
+      d->work = &s->work[i];
+      lf_rng_seed (&d->rng, s->o->seed, 1000 * i + 10 + k);
+      d->source = lf_stream_new (spec, lf_source_is_trace (spec) ? bytes++ : NULL, s->o->for_us, w->only, &d->rng, s->err);
+      if (!d->source || pull (s, d) != 0)
+        return -1;
+    }
+  return 0;
+}
+
+static int
+open_work (sim *s)
+{
+  const lf_sim_options *o = s->o;
+  size_t feeds = 0;
+  for (size_t i = 0; i < o->work_n; i++)
+    feeds += o->work[i].arrivals->n;
+  s->work = calloc (o->work_n + 1, sizeof *s->work);
+  s->feeds = calloc (feeds + 1, sizeof *s->feeds);
+  s->r->part = calloc (o->work_n + 1, sizeof *s->r->part);
+  if (!s->work || !s->feeds || !s->r->part)
+    return LF_FAIL_NOMEM (s->err);
+  s->r->parts = o->work_n;
+  bool async = false;
+  for (size_t i = 0; i < o->work_n; i++)
+    {
+      work *w = &s->work[i];
+      *w = (work){ .w = &o->work[i], .part = &s->r->part[i], .index = i };
+      lf_rng_seed (&w->service, o->seed, 1000 * i + 1);
+      lf_rng_seed (&w->cold, o->seed, 1000 * i + 2);
+      lf_rng_seed (&w->chance, o->seed, 1000 * i + 3);
+      async |= o->work[i].async;
+      if (open_feeds (s, i) != 0)
+        return -1;
+    }
+  if (async && !(s->async = lf_async_new (o->profile)))
+    return LF_FAIL_NOMEM (s->err);
+  choose_feed (s);
+  return 0;
+}
+
+static int
+open_sim (sim *s)
+{
+  const lf_sim_options *o = s->o;
+  lf_fleet_options f = { .profile = o->profile, .concurrency = o->concurrency, .pick = o->pick, .rate_limit = o->rate_limit,
+                         .scaling_limit = o->scaling_limit, .freeze_delay_us = LF_NONE };
+  s->fleet = lf_fleet_new (&f);
+  if (!s->fleet || lf_hist_init (&s->r->wait) != 0 || lf_hist_init (&s->r->latency) != 0)
+    return LF_FAIL_NOMEM (s->err);
+  s->horizon = o->for_us == LF_NONE ? INT64_MAX : o->for_us;
+  s->bin_us = o->for_us == LF_NONE ? 1000000 : (o->for_us + LF_SIM_BINS - 1) / LF_SIM_BINS;
+  if (s->bin_us < 1)
+    s->bin_us = 1;
+  s->bin = s->r->bins;
+  s->bin_end = s->bin_us;
+  return open_work (s);
+}
+
+static void
+close_sim (sim *s)
+{
+  lf_fleet_free (s->fleet);
+  lf_async_free (s->async);
+  lf_effects_fini (&s->fx);
+  free (s->afx.v);
+  lf_queue_fini (&s->queue);
+  for (size_t i = 0; i < s->slots_n; i++)
+    free (s->slots[i]);
+  for (size_t i = 0; i < s->events_n; i++)
+    free (s->events[i]);
+  for (size_t i = 0; i < s->feeds_n; i++)
+    {
+      lf_stream_free (s->feeds[i].source);
+      for (size_t k = 0; k < s->feeds[i].fn_n; k++)
+        if (s->feeds[i].fn[k] && s->feeds[i].fn[k] != s->feeds[i].work->own)
+          free (s->feeds[i].fn[k]);
+      free (s->feeds[i].fn);
+    }
+  for (size_t i = 0; s->work && i < s->o->work_n; i++)
+    free (s->work[i].own);
+  free (s->slots);
+  free (s->events);
+  free (s->feeds);
+  free (s->work);
+}
+
+static void
+sum_up (sim *s)
+{
+  lf_sim_result *r = s->r;
+  if (s->horizon == INT64_MAX)
+    {
+      s->horizon = s->now;
+      for (size_t i = 0; i < s->feeds_n; i++)
+        {
+          int64_t length = lf_stream_length (s->feeds[i].source);
+          if (length != LF_NONE && length > s->horizon)
+            s->horizon = length;
+        }
+    }
+  else if (r->stopped && s->now < s->horizon)
+    s->horizon = s->now;
+  if (s->horizon < 1)
+    s->horizon = 1;
+  advance (s, s->horizon);
+  close_bin (s, s->horizon, true);
+  r->length_us = s->horizon;
+  r->bin_us = s->bin_us;
+  double length = (double) s->horizon;
+  for (size_t i = 0; i < r->bins_n; i++)
+    {
+      double width = (double) (i + 1 < r->bins_n ? s->bin_us : s->horizon - (int64_t) i * s->bin_us);
+      r->bins[i].environments /= width > 0 ? width : 1;
+      r->bins[i].running /= width > 0 ? width : 1;
+    }
+  r->environments_mean = (double) s->env_area / length;
+  r->running_mean = (double) s->running_area / length;
+  r->idle_mean = (double) (s->env_area - s->running_area) / length;
+  r->empty_share = (double) s->empty_area / length;
+  r->lifespan_mean_s = r->ended ? s->life_sum / (double) r->ended : -1;
+  for (size_t i = 0; i < r->parts; i++)
+    {
+      const int64_t *from = (const int64_t *) &r->part[i];
+      int64_t *to = (int64_t *) &r->total;
+      for (size_t k = 0; k < sizeof r->total / sizeof *to; k++)
+        if (&to[k] != &r->total.requests && &to[k] != &r->total.cold && &to[k] != &r->total.throttled && &to[k] != &r->total.failed)
+          to[k] += from[k];
+    }
+}
+
+int
+lf_simulate (const lf_sim_options *o, lf_sim_result *out, lf_error *err)
+{
+  memset (out, 0, sizeof *out);
+  sim s = { .o = o, .r = out, .err = err };
+  int failed = open_sim (&s) != 0 || loop (&s) != 0;
+  if (!failed)
+    sum_up (&s);
+  close_sim (&s);
+  return failed ? -1 : 0;
+}
+
+void
+lf_sim_result_fini (lf_sim_result *r)
+{
+  free (r->part);
+  r->part = NULL;
+  lf_hist_fini (&r->wait);
+  lf_hist_fini (&r->latency);
+}
