@@ -29,6 +29,7 @@ struct lf_http_req
   int64_t body_limit;             /* set by on_headers: most bytes to accept (default: the server's); more: `too_large` */
   bool too_large;                 /* the body was larger: it was read and thrown away, body holds nothing; body_seen counts the bytes */
   int64_t body_seen;
+  bool stream;                    /* set by on_headers: the body comes in pieces (on_body) and is never kept; on_request still ends it */
   bool truncated;                 /* the client closed in the middle of the body (only on_gone is called) */
   void *user;                     /* the route's */
 };
@@ -48,6 +49,8 @@ typedef struct lf_http_server_options
   void *user;
   void (*on_headers) (lf_http_req *r, void *user);  /* optional: may set body_limit, or answer at once with lf_http_reply */
   void (*on_request) (lf_http_req *r, void *user);  /* body complete; answer now or later with lf_http_reply */
+  void (*on_body) (lf_http_req *r, void *user);     /* of a request with `stream`: r->body holds a piece, which is dropped afterwards */
+  void (*on_drain) (lf_http_req *r, void *user);    /* optional: the client has taken all of what was written of an answer in pieces */
   void (*on_gone) (lf_http_req *r, void *user);     /* optional: the client closed before the answer (also mid-body: truncated); do not answer; forget r */
   void (*on_truncated) (lf_http_req *r, void *user); /* optional: the client half closed in the middle of the body; must answer before it returns. Not set: on_gone */
 } lf_http_server_options;
@@ -79,6 +82,9 @@ void lf_http_reply_close (lf_http_req *r, int status, const lf_http_pair *header
 void lf_http_reply_begin (lf_http_req *r, int status, const lf_http_pair *headers, size_t n);
 void lf_http_reply_chunk (lf_http_req *r, const void *p, size_t n);
 void lf_http_reply_end (lf_http_req *r);
+void lf_http_reply_abort (lf_http_req *r); /* ends an answer in pieces so that the client sees it is not whole */
+/* Stops and goes on reading the body of a request with `stream`. A little may still come after a stop. */
+void lf_http_pause (lf_http_req *r, bool stop);
 size_t lf_http_reply_queued (const lf_http_req *r); /* bytes the client has not taken yet; a stream of which 64 MiB wait is given up (on_gone) */
 const char *lf_http_status_text (int status);
 

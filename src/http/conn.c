@@ -219,6 +219,26 @@ begin (lf_http_conn *c)
   c->state = c->chunked ? ST_CHUNKED : ST_LENGTH;
 }
 
+/* A piece of a body that nobody keeps. */
+static void
+hand_over (lf_http_conn *c)
+{
+  lf_http_req *r = &c->req;
+  if (!r->stream || r->body.len == 0)
+    return;
+  if (!c->answered && c->server->o.on_body)
+    c->server->o.on_body (r, c->server->o.user);
+  lf_buf_reset (&r->body);
+}
+
+void
+lf_http_pause (lf_http_req *r, bool stop)
+{
+  lf_http_conn *c = r->conn;
+  if (c->state == ST_LENGTH || c->state == ST_CHUNKED)
+    reading (c, !stop);
+}
+
 /* Hands bytes to the request being read, and goes on to the next requests as long as each is answered at once. Returns how many
  * bytes were taken. */
 static size_t
@@ -240,6 +260,10 @@ feed (lf_http_conn *c, const char *p, size_t n)
           break;
         }
       off += (size_t) k;
+      if (!head)
+        hand_over (c);
+      if (c->state == ST_CLOSED)
+        break;
       if (done && head)
         begin (c);
       else if (done)

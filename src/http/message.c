@@ -362,7 +362,7 @@ lf_http_body_begin (lf_http_conn *c)
   if (r->body.max > LF_BUF_MAX)
     r->body.max = LF_BUF_MAX;
   /* All of a declared length at once: the socket then reads into it directly, and untouched pages cost nothing. */
-  return c->chunked ? 0 : lf_buf_reserve (&r->body, (size_t) c->length_left);
+  return c->chunked || r->stream ? 0 : lf_buf_reserve (&r->body, (size_t) c->length_left);
 }
 
 ptrdiff_t

@@ -31,7 +31,11 @@ on_written (uv_write_t *req, int status)
       lf_http_conn_close (c);
     }
   else
-    lf_http_conn_settle (c);
+    {
+      lf_http_conn_settle (c);
+      if (c->state == ST_ANSWER && c->streaming && !c->answered && !c->failed && c->queued == 0 && c->server->o.on_drain)
+        c->server->o.on_drain (&c->req, c->server->o.user);
+    }
 }
 
 /* The client cannot be written to. The user hears of it from the loop, not from inside its own call. */
@@ -326,6 +330,17 @@ lf_http_reply_end (lf_http_req *r)
   uv_buf_t b = { .base = (char *) (uintptr_t) last, .len = sizeof last - 1 };
   if (!c->http10 && !c->is_head)
     write_out (c, &b, 1);
+  lf_http_conn_settle (c);
+}
+
+/* The last chunk is missing, and the connection ends. */
+void
+lf_http_reply_abort (lf_http_req *r)
+{
+  lf_http_conn *c = r->conn;
+  if (!streaming (c))
+    return;
+  c->answered = c->close_after = true;
   lf_http_conn_settle (c);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A connection gets the input from a client. The first byte says how the server behaves (answer at once, later, in pieces, in
- * on_headers, never), the second in how many pieces the bytes arrive. Whatever comes, every request the server announced ends
+ * on_headers, never; bodies in pieces), the second in how many pieces the bytes arrive. Whatever comes, every request the server announced ends
  * exactly once, answers are HTTP, and nothing is left when the server is closed.
  */
 #include <stdbool.h>
@@ -19,7 +19,7 @@
       abort (); \
   while (0)
 
-typedef struct world { uv_loop_t loop; unsigned how; lf_http_req *held; long begun, ended; } world;
+typedef struct world { uv_loop_t loop; unsigned how; lf_http_req *held; long begun, ended; int64_t piece_bytes; } world;
 
 static void
 answer (world *w, lf_http_req *r)
@@ -46,8 +46,19 @@ on_headers (lf_http_req *r, void *user)
     CHECK (r->headers[i].name.n > 0 && r->headers[i].value.p && !memchr (r->headers[i].value.p, '\n', r->headers[i].value.n));
   if (w->how & 4)
     r->body_limit = 3;
+  r->stream = w->how & 32;
+  w->piece_bytes = 0;
   if (w->how & 8)
     answer (w, r);
+}
+
+static void
+on_body (lf_http_req *r, void *user)
+{
+  world *w = user;
+  CHECK (r->stream && r->body.len > 0);
+  w->piece_bytes += (int64_t) r->body.len;
+  CHECK (w->piece_bytes <= r->body_limit);
 }
 
 static void
@@ -55,7 +66,7 @@ on_request (lf_http_req *r, void *user)
 {
   world *w = user;
   CHECK (r->too_large ? r->body.len == 0 && r->body_seen > r->body_limit
-                      : (int64_t)r->body.len == r->body_seen && r->body_seen <= r->body_limit);
+                      : (r->stream ? w->piece_bytes : (int64_t) r->body.len) == r->body_seen && r->body_seen <= r->body_limit);
   CHECK (!w->held);
   for (size_t i = 0; i < r->trailers_n; i++)
     CHECK (lf_http_trailer (r, "x").n <= 2000 && r->trailers[i].name.p >= r->trailers[0].name.p);
@@ -111,7 +122,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   data += size > 1 ? 2 : size;
   size -= size > 1 ? 2 : size;
   uv_loop_init (&w.loop);
-  lf_http_server_options o = { .loop = &w.loop, .header_max = 2000, .body_max = 1000, .user = &w, .on_headers = on_headers,
+  lf_http_server_options o = { .loop = &w.loop, .header_max = 2000, .body_max = 1000, .user = &w, .on_headers = on_headers, .on_body = on_body,
                                .on_request = on_request, .on_gone = on_gone };
   lf_http_server *s = lf_http_server_new (&o, &err);
   CHECK (s && socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd) == 0

@@ -44,6 +44,7 @@ on_headers (lf_http_req *r, void *user)
 {
   world *w = user;
   w->heads++;
+  r->stream = w->stream_bodies;
   assert_non_null (r->headers_n ? r->headers : (void *) w);
   if (w->answer_in_headers)
     lf_http_reply (r, 403, NULL, 0, "no", 2);
@@ -85,6 +86,26 @@ on_gone (lf_http_req *r, void *user)
       w->held[i] = w->held[--w->held_n];
 }
 
+static void
+on_body (lf_http_req *r, void *user)
+{
+  world *w = user;
+  assert_true (r->stream && r->body.len > 0);
+  for (size_t i = 0; i < r->body.len; i++)
+    assert_int_equal (r->body.data[i], 'b');
+  w->pieces++;
+  w->piece_bytes += r->body.len;
+  w->last_piece_of = r;
+}
+
+static void
+on_drain (lf_http_req *r, void *user)
+{
+  world *w = user;
+  assert_int_equal (lf_http_reply_queued (r), 0);
+  w->drained++;
+}
+
 void
 world_open (world *w)
 {
@@ -98,6 +119,8 @@ world_open (world *w)
   w->o.on_headers = on_headers;
   w->o.on_request = on_request;
   w->o.on_gone = on_gone;
+  w->o.on_body = on_body;
+  w->o.on_drain = on_drain;
   w->server = lf_http_server_new (&w->o, &err);
   assert_non_null (w->server);
   assert_int_equal (lf_http_listen (w->server, "127.0.0.1", &w->port, &err), 0);

@@ -23,6 +23,9 @@ typedef struct world
   size_t held_n;
   size_t requests, gone, truncated, heads;
   int64_t last_seen;            /* body_seen of the last request */
+  bool stream_bodies;           /* bodies are taken in pieces */
+  size_t pieces, piece_bytes, drained;
+  lf_http_req *last_piece_of;
   lf_buf echo;
 } world;
 

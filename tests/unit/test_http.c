@@ -785,6 +785,143 @@ test_stream_slow_and_gone (void **state)
   world_close (&w);
 }
 
+/* A body in pieces: none of it is kept, its end is an ordinary request, with a length or in chunks. */
+static void
+test_body_in_pieces (void **state)
+{
+  (void) state;
+  size_t n = 3 << 20;
+  LF_CLEANUP (lf_freep) char *big = filled (n, 'b');
+  for (int chunked = 0; chunked < 2; chunked++)
+    {
+      WORLD (.stream_bodies = true, .o.body_max = 4 << 20);
+      int fd = dial (&w);
+      gives (&w, fd, chunked ? "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n300000\r\n" : "POST /a HTTP/1.1\r\nContent-Length: 3145728\r\n\r\n");
+      give (&w, fd, big, 1000);
+      UNTIL (&w, w.piece_bytes == 1000); /* does not wait for the rest */
+      assert_int_equal (w.requests, 0);
+      give (&w, fd, big, n - 1000);
+      gives (&w, fd, chunked ? "\r\n0\r\nX: y\r\n\r\n" : "");
+      assert_true (take_answer (&w, fd, &in, &one));
+      STARTS (one, "HTTP/1.1 200");
+      HAS (one, "body(3145728)=");
+      if (chunked)
+        HAS (one, "+X=y");
+      assert_int_equal (w.piece_bytes, n);
+      assert_true (w.pieces > 10);
+      gives (&w, fd, "POST /b HTTP/1.1\r\nContent-Length: 3\r\n\r\nbbb");
+      assert_true (take_answer (&w, fd, &in, &one));
+      HAS (one, "body(3)=");
+      close (fd);
+      world_close (&w);
+    }
+}
+
+static void
+test_body_in_pieces_too_large (void **state)
+{
+  (void) state;
+  LF_CLEANUP (lf_freep) char *big = filled (200000, 'b');
+  WORLD (.stream_bodies = true, .o.body_max = 100000);
+  int fd = dial (&w);
+  gives (&w, fd, "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n30d40\r\n");
+  give (&w, fd, big, 200000);
+  gives (&w, fd, "\r\n0\r\n\r\n");
+  assert_true (take_answer (&w, fd, &in, &one));
+  STARTS (one, "HTTP/1.1 413");
+  assert_true (w.piece_bytes <= 100000);
+  close (fd);
+  fd = dial (&w);
+  gives (&w, fd, "POST /a HTTP/1.1\r\nContent-Length: 200000\r\n\r\n");
+  give (&w, fd, big, 200000);
+  assert_true (take_answer (&w, fd, &in, &one));
+  STARTS (one, "HTTP/1.1 413");
+  close (fd);
+  world_close (&w);
+}
+
+/* While a body is stopped, its sender is: at most what the sockets hold has left it. */
+static void
+test_body_stopped (void **state)
+{
+  (void) state;
+  LF_CLEANUP (lf_freep) char *big = filled (1 << 20, 'b');
+  WORLD (.stream_bodies = true, .o.body_max = INT64_C (1) << 30);
+  int fd = dial (&w);
+  gives (&w, fd, "POST /a HTTP/1.1\r\nContent-Length: 104857600\r\n\r\nb");
+  UNTIL (&w, w.piece_bytes == 1);
+  lf_http_pause (w.last_piece_of, true);
+  size_t sent = 1;
+  for (int idle = 0; idle < 50;)
+    {
+      ssize_t k = send (fd, big, 1 << 20, MSG_NOSIGNAL);
+      sent += k > 0 ? (size_t) k : 0;
+      idle = k > 0 ? 0 : idle + 1;
+      turn (&w);
+    }
+  assert_true (sent < 104857600 && w.piece_bytes < 200000);
+  lf_http_pause (w.last_piece_of, false);
+  while (sent < 104857600)
+    {
+      size_t n = 104857600 - sent < 1 << 20 ? 104857600 - sent : 1 << 20;
+      give (&w, fd, big, n);
+      sent += n;
+    }
+  assert_true (take_answer (&w, fd, &in, &one));
+  HAS (one, "body(104857600)=");
+  assert_int_equal (w.piece_bytes, 104857600);
+  close (fd);
+  world_close (&w);
+}
+
+/* The client sees that an answer is not whole: the last chunk is missing when the connection ends. What was written arrives. */
+static void
+test_stream_aborted (void **state)
+{
+  (void) state;
+  LF_CLEANUP (lf_freep) char *piece = filled (8 << 20, 'p');
+  WORLD (.hold = true);
+  int fd = dial (&w);
+  gives (&w, fd, plain_request);
+  UNTIL (&w, w.held_n == 1);
+  lf_http_reply_begin (w.held[0], 200, NULL, 0);
+  lf_http_reply_chunk (w.held[0], piece, 8 << 20);
+  assert_true (lf_http_reply_queued (w.held[0]) > 0);
+  lf_http_reply_abort (w.held[0]);
+  lf_http_reply_chunk (w.held[0], "late", 4);
+  lf_http_reply_end (w.held[0]);
+  assert_true (take_close (&w, fd, &in));
+  assert_true (in.len > 8 << 20);
+  assert_memory_equal (in.data + in.len - 3, "p\r\n", 3);
+  assert_int_equal (w.gone, 0);
+  close (fd);
+  world_close (&w);
+}
+
+static void
+test_stream_drained (void **state)
+{
+  (void) state;
+  LF_CLEANUP (lf_freep) char *piece = filled (8 << 20, 'p');
+  WORLD (.hold = true);
+  int fd = dial (&w);
+  gives (&w, fd, plain_request);
+  UNTIL (&w, w.held_n == 1);
+  lf_http_reply_begin (w.held[0], 200, NULL, 0);
+  lf_http_reply_chunk (w.held[0], piece, 8 << 20);
+  for (int i = 0; i < 50; i++)
+    turn (&w);
+  assert_int_equal (w.drained, 0); /* the client has not read */
+  bool closed;
+  assert_true (take (&w, fd, &in, 8 << 20, &closed));
+  UNTIL (&w, w.drained == 1);
+  lf_http_reply_end (w.held[0]);
+  assert_true (take_answer (&w, fd, &in, &one));
+  assert_int_equal (w.drained, 1);
+  close (fd);
+  world_close (&w);
+}
+
 /* ---- limits of a server --------------------------------------------------------------------------------------------------- */
 
 static void
@@ -1153,6 +1290,11 @@ main (void)
     cmocka_unit_test (test_no_body_statuses),
     cmocka_unit_test (test_stream),
     cmocka_unit_test (test_stream_slow_and_gone),
+    cmocka_unit_test (test_body_in_pieces),
+    cmocka_unit_test (test_body_in_pieces_too_large),
+    cmocka_unit_test (test_body_stopped),
+    cmocka_unit_test (test_stream_aborted),
+    cmocka_unit_test (test_stream_drained),
     cmocka_unit_test (test_many_connections),
     cmocka_unit_test (test_conns_max),
     cmocka_unit_test (test_timeouts),
