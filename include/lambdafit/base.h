@@ -162,6 +162,27 @@ int lf_json_add_str (struct cJSON *o, const char *key, const char *v);          
 int lf_json_print (const struct cJSON *o, lf_buf *b);
 int lf_json_print_pretty (const struct cJSON *o, lf_buf *b);
 
+/* ---- event streams (application/vnd.amazon.eventstream): pure -------------------------------------------------------------------- */
+
+/* CRC-32 as in zlib and IEEE 802.3; begin with 0. */
+uint32_t lf_crc32 (uint32_t crc, const void *p, size_t n);
+
+#define LF_ES_HEADERS_MAX 32
+#define LF_ES_MESSAGE_MAX ((size_t) 16 << 20) /* of one message, as the AWS SDKs take it */
+typedef struct lf_es_header { lf_str name, value; } lf_es_header; /* a text (type 7) */
+typedef struct lf_es_message
+{
+  lf_es_header headers[LF_ES_HEADERS_MAX];
+  size_t headers_n;
+  lf_str payload;
+} lf_es_message;
+/* Appends one message. 0 or -1: no memory, or it would be too large (names 1..255 bytes, values up to 65,535). */
+int lf_es_encode (lf_buf *out, const lf_es_header *headers, size_t n, const void *payload, size_t len);
+/* The message that p[0..n) begins with: how many bytes it has, 0 when more are needed, -1 when they are no message. Views point into p.
+ * Headers of other types than text are passed over. */
+ptrdiff_t lf_es_decode (const char *p, size_t n, lf_es_message *out, lf_error *err);
+lf_str lf_es_get (const lf_es_message *m, const char *name); /* {NULL,0} when absent */
+
 /* ---- money --------------------------------------------------------------------------------------------------------------- */
 
 /* Amounts are integers of 1e-24 of the currency: every product of a published rate (at most 11 decimals) with ms*MB/1,024,000 is

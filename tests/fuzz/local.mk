@@ -23,6 +23,12 @@ tests_fuzz_fuzz_package_LDADD = src/package/liblf_package.a src/model/liblf_mode
 FUZZ_ROOMS_package = src/package
 FUZZ_LINK_package = src/model/liblf_model.a src/profile/liblf_profile.a $(ZIP_LIBS) $(ZLIB_LIBS)
 
+FUZZ_TESTS += tests/fuzz/fuzz_eventstream
+tests_fuzz_fuzz_eventstream_SOURCES = tests/fuzz/fuzz_eventstream.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_eventstream_LDADD = $(FUZZ_LIBS)
+FUZZ_ROOMS_eventstream =
+FUZZ_LINK_eventstream =
+
 check_PROGRAMS += $(FUZZ_TESTS)
 TESTS += $(FUZZ_TESTS)
 EXTRA_DIST += tests/fuzz/corpus
