@@ -49,6 +49,7 @@ typedef struct lf_outcome
   lf_live_fn *fn;
   const char *version;             /* that ran, or would have: "$LATEST" */
   bool function_error;             /* X-Amz-Function-Error: Unhandled */
+  bool streamed;                   /* the response went to lf_stream_ops.piece; body holds only what went wrong, if something did */
   const char *body;
   size_t body_len;
   const char *content_type;        /* the runtime's, or NULL */
@@ -66,6 +67,14 @@ typedef struct lf_outcome
 } lf_outcome;
 typedef void (*lf_call_done) (const lf_outcome *o, void *user);
 
+/* For a caller that takes a response while it is being made. Everything comes before `done`, never from inside lf_engine_call. */
+typedef struct lf_stream_ops
+{
+  void (*begin) (const lf_call *c, const char *content_type, void *user); /* once, before the first piece; content_type is the runtime's, "" without */
+  /* False: no more now; lf_engine_stream_resume says when. A little may still come meanwhile. */
+  bool (*piece) (const void *p, size_t n, void *user);
+} lf_stream_ops;
+
 typedef struct lf_call_options
 {
   lf_buf *payload;                 /* moved: empty afterwards */
@@ -76,6 +85,7 @@ typedef struct lf_call_options
   int attempt;                     /* of an asynchronous event, from 1; 0: synchronous. The row of a later try is "REQUEST_ID/2", "/3" */
   bool want_tail;                  /* answer only when the invocation has wholly ended, so that the log is complete */
   bool sync;
+  const lf_stream_ops *stream;     /* NULL: the response is given whole, by `done`; used only where the profile has streaming */
   lf_call_done done;
   void *user;
 } lf_call_options;
@@ -87,6 +97,8 @@ void lf_engine_note (lf_live_fn *fn, const char *text);
 lf_call *lf_engine_call (lf_engine *e, lf_live_fn *fn, lf_call_options *o, lf_error *err);
 /* The caller went away: `done` will not be called; the invocation goes on, as on Lambda. */
 void lf_engine_forget (lf_call *c);
+/* The caller takes pieces again. */
+void lf_engine_stream_resume (lf_call *c);
 /* Writes the row of a request refused before the fleet saw it (too large, not JSON); `done` comes when it is committed. */
 lf_call *lf_engine_reject (lf_engine *e, lf_live_fn *fn, int64_t request_bytes, bool async, const char *error_type, const char *message,
                            lf_call_done done, void *user, lf_error *err);
@@ -128,6 +140,8 @@ typedef struct lf_rt_ops
   void (*close) (void *face);
   /* The invocation ended without the runtime (timeout, crash): its event is no longer to be given out. */
   void (*revoke) (void *face);
+  /* Stop reading the response that is being streamed, or go on. */
+  void (*pause) (void *face, bool stop);
 } lf_rt_ops;
 
 /* What the routes report. The environment must be alive; calls in a wrong state are the route's to refuse (it owns the protocol state). */
@@ -135,6 +149,11 @@ void lf_engine_next (lf_live_env *env);                                       /*
 /* /response or /error arrived whole. body is moved when not NULL. `error`: it was /error. */
 void lf_engine_response (lf_live_env *env, lf_buf *body, bool error, lf_str content_type, lf_str error_type);
 void lf_engine_response_too_large (lf_live_env *env, int64_t bytes);
+/* A response that arrives in pieces. lf_engine_stream_wanted: its caller takes pieces; else it is to be collected and given to
+ * lf_engine_response. lf_engine_response (without a body), or lf_engine_response_too_large, ends it. */
+bool lf_engine_stream_wanted (const lf_live_env *env);
+void lf_engine_stream_begin (lf_live_env *env, lf_str content_type);
+void lf_engine_stream_piece (lf_live_env *env, const void *p, size_t n);
 void lf_engine_init_error (lf_live_env *env, lf_buf *body, lf_str error_type);
 
 /* ---- looking in --------------------------------------------------------------------------------------------------------------------- */
@@ -143,6 +162,8 @@ const char *lf_call_request_id (const lf_call *c);
 const char *lf_call_invocation_id (const lf_call *c);
 const char *lf_call_trace_id (const lf_call *c);
 const char *lf_call_arn (const lf_call *c);
+const char *lf_call_version (const lf_call *c);
+lf_live_fn *lf_call_fn (const lf_call *c);
 lf_str lf_call_client_context (const lf_call *c);
 lf_str lf_call_payload (const lf_call *c);
 int64_t lf_call_deadline_wall_ms (const lf_call *c);

@@ -116,6 +116,7 @@ typedef struct lf_record
   const char *log_tail;
   size_t log_tail_len;
   bool async;                         /* accepted as an event (202), so the limit of asynchronous requests applies */
+  bool streamed;                      /* the response went out in pieces, so the limit of streams applies; not in the log */
   int64_t fds, processes;             /* open and alive at the end of a live invocation; not in the log */
 } lf_record;
 void lf_record_init (lf_record *r);   /* all absent */
@@ -198,6 +199,7 @@ typedef struct lf_exit_info { bool exited; int code; int signal; bool core; bool
 int lf_body_timeout (lf_buf *b, const lf_profile *p, const char *request_id, int64_t timeout_ms, int64_t wall_us, const char **error_type);
 int lf_body_exit (lf_buf *b, const lf_profile *p, const char *request_id, const lf_exit_info *how, const char **error_type);
 int lf_body_response_too_large (lf_buf *b, const lf_profile *p, int64_t bytes, const char **error_type);
+int lf_body_stream_too_large (lf_buf *b, const lf_profile *p, const char **error_type);
 /* What the platform sees of an end. In 2020 it tells of the core that the signals of crashes leave. Today it does not notice a segmentation
  * fault at all: false, and the invocation runs into its timeout. */
 bool lf_exit_noticed (const lf_profile *p, lf_exit_info *how);

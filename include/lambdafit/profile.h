@@ -46,6 +46,8 @@ typedef struct lf_profile
   int64_t create_request_max_bytes;
   int64_t layers_max;
   int64_t request_max_bytes, response_max_bytes, async_request_max_bytes;
+  int64_t stream_max_bytes;       /* a streamed response; 0: there is no streaming */
+  int64_t stream_burst_bytes, stream_bytes_per_s; /* its bandwidth: so much at once, then so much a second; 0: no limit */
   int64_t env_max_bytes;          /* of the compact JSON object text */
   int64_t fds_max, processes_max, nproc_rlimit;
   int64_t concurrency_account, concurrency_unreserved_min;

@@ -42,7 +42,7 @@ typedef struct lf_pending
   lf_waiting waiting;
   lf_http_req *req;
   lf_call *call;
-  bool tail, old_form;
+  bool tail, old_form, stream, begun; /* begun: a part of the stream is out */
   lf_svc_error reject;      /* for a refused request */
   char text[512];
 } lf_pending;
@@ -106,13 +106,64 @@ pending_new (lf_http_req *r)
   return p;
 }
 
+/* ---- streams ------------------------------------------------------------------------------------------------------------------------ */
+
+static void
+on_stream_begin (const lf_call *c, const char *content_type, void *user)
+{
+  lf_pending *p = user;
+  char trace[160];
+  trace_for_caller (lf_call_trace_id (c), trace);
+  p->begun = true;
+  lf_stream_begin (p->req, lf_call_request_id (c), lf_call_version (c), content_type, trace);
+}
+
+static bool
+on_stream_piece (const void *piece, size_t n, void *user)
+{
+  lf_pending *p = user;
+  lf_stream_chunk (p->req, piece, n);
+  return lf_http_reply_queued (p->req) < LF_STREAM_AHEAD;
+}
+
+static void
+on_drained (lf_http_req *r)
+{
+  lf_pending *p = r->user;
+  if (p->call)
+    lf_engine_stream_resume (p->call);
+}
+
+static const lf_stream_ops stream_ops = { .begin = on_stream_begin, .piece = on_stream_piece };
+
+static void
+end_stream (lf_pending *p, const lf_outcome *o)
+{
+  char trace[160];
+  trace_for_caller (o->trace_id ? o->trace_id : "", trace);
+  if (!p->begun)
+    lf_stream_begin (p->req, o->request_id, o->version, o->content_type, trace);
+  if (o->error)
+    {
+      lf_stream_fail (p->req, o->error->why);
+      return;
+    }
+  if (!o->streamed && !o->function_error)
+    lf_stream_chunk (p->req, o->body, o->body_len);
+  lf_stream_end (p->req, o, p->tail);
+}
+
+/* ---- the outcome -------------------------------------------------------------------------------------------------------------------- */
+
 static void
 on_done (const lf_outcome *o, void *user)
 {
   lf_pending *p = user;
   lf_http_req *r = p->req;
   r->user = NULL;
-  if (o->error)
+  if (p->begun)
+    end_stream (p, o);
+  else if (o->error)
     {
       char text[700];
       snprintf (text, sizeof text, "%.150s: %.500s", o->error->what, o->error->why);
@@ -122,6 +173,8 @@ on_done (const lf_outcome *o, void *user)
     lf_svc_reply (r, p->reject, o->request_id, NULL, 0, p->text);
   else if (o->status == LF_ST_THROTTLED)
     lf_svc_reply (r, LF_SVC_TOO_MANY_REQUESTS, o->request_id, o->throttle_reason, o->retry_after_ms, NULL);
+  else if (p->stream)
+    end_stream (p, o);
   else
     reply_result (r, o, p->tail);
   free (p);
@@ -136,7 +189,7 @@ typedef struct lf_invoke_request
   lf_live_fn *fn;
   char *qualifier; /* owned, or NULL */
   lf_invoke_type type;
-  bool tail, old_form; /* old_form: InvokeAsync */
+  bool tail, old_form, stream; /* old_form: InvokeAsync; stream: InvokeWithResponseStream */
 } lf_invoke_request;
 
 static void
@@ -210,8 +263,11 @@ invoke_sync (lf_http_req *r, const lf_invoke_request *q)
   if (!p)
     return;
   p->tail = q->tail;
+  p->stream = q->stream;
+  p->waiting.drained = on_drained;
   lf_call_options o = { .payload = &r->body, .client_context = { context.data, context.len }, .trace_id = lf_http_get (r, "X-Amzn-Trace-Id"),
-                        .qualifier = q->qualifier, .want_tail = q->tail, .sync = true, .done = on_done, .user = p };
+                        .qualifier = q->qualifier, .want_tail = q->tail, .sync = true, .stream = q->stream ? &stream_ops : NULL,
+                        .done = on_done, .user = p };
   p->call = lf_engine_call (lf_live_fn_engine (q->fn), q->fn, &o, &err);
   if (!p->call)
     {
@@ -279,7 +335,7 @@ too_large (lf_http_req *r, const lf_invoke_request *q)
 {
   char text[160];
   snprintf (text, sizeof text, "Request must be smaller than %lld bytes for the %s operation", (long long) payload_max (q),
-            q->old_form ? "InvokeAsync" : "InvokeFunction");
+            q->old_form ? "InvokeAsync" : q->stream ? "InvokeWithResponseStream" : "InvokeFunction");
   reject (r, q, LF_SVC_REQUEST_TOO_LARGE, text, r->too_large ? r->body_seen : (int64_t) r->body.len);
 }
 
@@ -311,12 +367,12 @@ read_type (lf_http_req *r, lf_invoke_request *q)
   lf_str type = lf_http_get (r, "X-Amz-Invocation-Type");
   if (!type.n || lf_str_eq (type, "RequestResponse"))
     q->type = LF_INVOKE_SYNC;
-  else if (lf_str_eq (type, "Event"))
+  else if (lf_str_eq (type, "Event") && !q->stream)
     q->type = LF_INVOKE_EVENT;
   else if (lf_str_eq (type, "DryRun"))
     q->type = LF_INVOKE_DRY;
   else
-    return not_in_set (r, type, "invocationType", "[Event, RequestResponse, DryRun]");
+    return not_in_set (r, type, "invocationType", q->stream ? "[RequestResponse, DryRun]" : "[Event, RequestResponse, DryRun]");
   return read_log_type (r, q);
 }
 
@@ -350,6 +406,14 @@ void
 lf_invoke_route (lf_http_req *r, lf_live_fn *fn, const char *qualifier)
 {
   lf_invoke_request q = { .fn = fn, .qualifier = (char *) qualifier };
+  if (read_type (r, &q))
+    route (r, &q);
+}
+
+void
+lf_invoke_stream_route (lf_http_req *r, lf_live_fn *fn, const char *qualifier)
+{
+  lf_invoke_request q = { .fn = fn, .qualifier = (char *) qualifier, .stream = true };
   if (read_type (r, &q))
     route (r, &q);
 }

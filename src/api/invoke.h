@@ -8,8 +8,10 @@
 #include "lambdafit/api.h"
 #include "routes.h"
 
-/* What r->user points to while a request waits: its first member says what to do when the client goes away. */
-typedef struct lf_waiting { void (*gone) (lf_http_req *r); } lf_waiting;
+/* What r->user points to while a request waits begins with this: what to do when the client goes away, and when it has taken all that was
+ * written of an answer in pieces (may be NULL). */
+typedef struct lf_waiting { void (*gone) (lf_http_req *r); void (*drained) (lf_http_req *r); } lf_waiting;
+#define LF_STREAM_AHEAD ((size_t) 1 << 20) /* bytes of a stream that may wait for a slow client before the function waits */
 
 /* Answers with a service error; request_id NULL makes one. */
 void lf_svc_reply (lf_http_req *r, lf_svc_error e, const char *request_id, const char *reason, int64_t retry_after_ms, const char *text);
@@ -43,6 +45,14 @@ void lf_route_invoke (lf_api_invoke *a, lf_http_req *r, const lf_route_args *arg
 void lf_route_invoke_async (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
 void lf_route_concurrency (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
 void lf_route_events (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
+
+void lf_route_invoke_stream (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
+void lf_invoke_stream_route (lf_http_req *r, lf_live_fn *fn, const char *qualifier);
+/* The pieces of InvokeWithResponseStream's answer: invoke_stream.c */
+void lf_stream_begin (lf_http_req *r, const char *request_id, const char *version, const char *content_type, const char *trace);
+void lf_stream_chunk (lf_http_req *r, const char *p, size_t n);
+void lf_stream_end (lf_http_req *r, const lf_outcome *o, bool tail);
+void lf_stream_fail (lf_http_req *r, const char *text);
 
 void lf_invoke_route (lf_http_req *r, lf_live_fn *fn, const char *qualifier);
 void lf_invoke_async_route (lf_http_req *r, lf_live_fn *fn); /* InvokeAsync */

@@ -25,7 +25,9 @@ typedef struct lf_face
   size_t waiting_n;
   bool pending;                         /* an invocation waits for a /next */
   bool have_event;                      /* an event is being worked on: /next again gives it again */
-  int64_t response_max;
+  lf_http_req *streaming;               /* the /response that is passed on while it comes */
+  bool stream_broke;                    /* its connection ended in the middle of it */
+  int64_t response_max, stream_max;
   bool invocation_ids;
 } lf_face;
 
@@ -70,6 +72,30 @@ reply_event (lf_face *face, lf_http_req *r)
   lf_http_reply (r, 200, h, n, payload.p, payload.n);
 }
 
+/* A stream whose end never came: what was sent before it broke is with the caller already. */
+static void
+stream_truncated (lf_face *face)
+{
+  static const char type[] = "Runtime.TruncatedResponse";
+  lf_buf body LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&body, 0);
+  lf_buf_addf (&body, "{\"errorType\":\"%s\",\"errorMessage\":\"The streamed response ended before it was whole\"}", type);
+  face->stream_broke = face->have_event = false;
+  face->streaming = NULL;
+  face->state = LF_RT_RESPONSE_SENT;
+  lf_engine_response (face->env, &body, true, (lf_str){ NULL, 0 }, (lf_str){ type, sizeof type - 1 });
+}
+
+/* A /next that overtook the end of its stream. */
+static void
+next_after_stream (lf_face *face)
+{
+  if (face->waiting_n == 0 || face->state != LF_RT_RESPONSE_SENT)
+    return;
+  face->state = LF_RT_READY;
+  lf_engine_next (face->env);
+}
+
 static void
 on_next (lf_face *face, lf_http_req *r)
 {
@@ -82,8 +108,19 @@ on_next (lf_face *face, lf_http_req *r)
           return;
         }
       break;
-    case LF_RT_INIT_ERROR:
     case LF_RT_INVOCATION_RESPONSE:
+      if (face->stream_broke)
+        {
+          stream_truncated (face);
+          break;
+        }
+      if (face->streaming && face->waiting_n < LF_WAITING_MAX)
+        {
+          face->waiting[face->waiting_n++] = r; /* by another connection, whose bytes came first: the stream ends before it */
+          return;
+        }
+      /* fall through */
+    case LF_RT_INIT_ERROR:
     case LF_RT_INVOCATION_ERROR_RESPONSE:
       reply_error (r, LF_RAPI_INVALID_STATE, lf_rt_state_name (face->state), "Ready");
       return;
@@ -126,26 +163,126 @@ face_deliver (void *f, const lf_call *call)
 /* The id is checked before the state, as Lambda does. It is right from the event's delivery until the next /next, so that a second answer
  * is refused for the state and not for the id. True when the route may go on. */
 static bool
-check_id (lf_face *face, lf_http_req *r, lf_str id)
+id_is_right (lf_face *face, lf_http_req *r, lf_str id, lf_rapi_error *what)
 {
   const lf_call *c = face->have_event || face->state == LF_RT_RESPONSE_SENT ? lf_live_env_call (face->env) : NULL;
   lf_str nonce = lf_http_get (r, "Lambda-Runtime-Invocation-Id");
   if (face->invocation_ids && nonce.n && (!c || !lf_str_eq (nonce, lf_call_invocation_id (c))))
-    {
-      reply_error (r, LF_RAPI_STALE_INVOCATION, NULL, NULL);
-      return false;
-    }
-  if (!c || !lf_str_eq (id, lf_call_request_id (c)))
-    {
-      reply_error (r, LF_RAPI_INVALID_REQUEST_ID, NULL, NULL);
-      return false;
-    }
+    *what = LF_RAPI_STALE_INVOCATION;
+  else if (!c || !lf_str_eq (id, lf_call_request_id (c)))
+    *what = LF_RAPI_INVALID_REQUEST_ID;
+  else
+    return true;
+  return false;
+}
+
+static bool
+check_id (lf_face *face, lf_http_req *r, lf_str id)
+{
+  lf_rapi_error what;
+  if (id_is_right (face, r, id, &what))
+    return true;
+  reply_error (r, what, NULL, NULL);
+  return false;
+}
+
+/* ---- a response in pieces ----------------------------------------------------------------------------------------------------------- */
+
+/* Whether a body may be as long as a stream is known before it comes: from the mode, or from trailers, which Go's client announces without
+ * naming the mode. */
+static bool
+is_long (const lf_http_req *r)
+{
+  return lf_str_eq (lf_http_get (r, "Lambda-Runtime-Function-Response-Mode"), "streaming") || lf_http_has (r, "Trailer");
+}
+
+/* The headers of a /response are here: pass its body on as it comes, if its caller takes it so. What is wrong with it is said at its end. */
+static void
+stream_begin (lf_face *face, lf_http_req *r, lf_str id)
+{
+  lf_rapi_error what;
+  lf_str mode = lf_http_get (r, "Lambda-Runtime-Function-Response-Mode");
+  if (face->state != LF_RT_RUNNING || !id_is_right (face, r, id, &what) || (mode.n && !lf_str_eq (mode, "streaming")) || !lf_engine_stream_wanted (face->env))
+    return;
+  r->stream = true;
+  r->body_limit = is_long (r) ? face->stream_max : face->response_max;
+  face->streaming = r;
+  face->state = LF_RT_INVOCATION_RESPONSE;
+  lf_engine_stream_begin (face->env, lf_http_get (r, "Content-Type"));
+}
+
+static void
+on_body (lf_http_req *r, void *user)
+{
+  lf_face *face = user;
+  if (face->streaming == r && face->have_event)
+    lf_engine_stream_piece (face->env, r->body.data, r->body.len);
+}
+
+static void
+face_pause (void *f, bool stop)
+{
+  lf_face *face = f;
+  if (face->streaming)
+    lf_http_pause (face->streaming, stop);
+}
+
+/* The error that trailers tell of, as the JSON that the caller gets; false when there is none. */
+static bool
+broken_stream (const lf_http_req *r, lf_buf *body, char type[128])
+{
+  lf_str text = lf_http_trailer (r, "Lambda-Runtime-Function-Error-Body"), name = lf_http_trailer (r, "Lambda-Runtime-Function-Error-Type");
+  snprintf (type, 128, "%.*s", (int) name.n, name.n ? name.p : "");
+  if (!name.n)
+    return false;
+  lf_buf_reset (body);
+  if (lf_base64_decode (text.p, text.n, body) == 0 && body->len > 0)
+    return true;
+  lf_buf_reset (body);
+  lf_buf_adds (body, "{\"errorType\":");
+  lf_buf_add_json_str (body, type, strlen (type));
+  lf_buf_addc (body, '}');
   return true;
+}
+
+static void
+stream_end (lf_face *face, lf_http_req *r)
+{
+  char type[128], content[128];
+  lf_buf body LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&body, 0);
+  face->streaming = NULL;
+  if (!face->have_event)
+    {
+      reply_error (r, LF_RAPI_INVALID_REQUEST_ID, NULL, NULL); /* its invocation has ended meanwhile */
+      return;
+    }
+  face->state = LF_RT_RESPONSE_SENT;
+  face->have_event = false;
+  if (r->too_large)
+    {
+      int64_t bytes = r->body_seen;
+      reply_error (r, LF_RAPI_TOO_LARGE, NULL, NULL);
+      lf_engine_response_too_large (face->env, bytes);
+      next_after_stream (face);
+      return;
+    }
+  bool error = broken_stream (r, &body, type);
+  lf_str given = lf_http_get (r, "Content-Type");
+  snprintf (content, sizeof content, "%.*s", (int) given.n, given.n ? given.p : "");
+  reply_accepted (r);
+  lf_engine_response (face->env, &body, error, (lf_str){ content, strlen (content) }, (lf_str){ type, strlen (type) });
+  next_after_stream (face);
 }
 
 static void
 on_response (lf_face *face, lf_http_req *r, lf_str id)
 {
+  if (face->streaming == r)
+    {
+      stream_end (face, r);
+      return;
+    }
   if (!check_id (face, r, id))
     return;
   if (face->state != LF_RT_RUNNING)
@@ -173,24 +310,10 @@ on_response (lf_face *face, lf_http_req *r, lf_str id)
   lf_buf body = r->body;
   lf_buf_init (&r->body, 0);
   /* A stream that broke says so after its body: what was sent before is dropped for the error, as a buffered caller sees it. */
-  lf_str broke = lf_http_trailer (r, "Lambda-Runtime-Function-Error-Body");
-  lf_str broke_type = lf_http_trailer (r, "Lambda-Runtime-Function-Error-Type");
   char type_copy[128], content_copy[128];
-  snprintf (type_copy, sizeof type_copy, "%.*s", (int) broke_type.n, broke_type.n ? broke_type.p : "");
   lf_str content = lf_http_get (r, "Content-Type");
   snprintf (content_copy, sizeof content_copy, "%.*s", (int) content.n, content.n ? content.p : "");
-  bool error = broke_type.n > 0;
-  if (error)
-    {
-      lf_buf_reset (&body);
-      if (lf_base64_decode (broke.p, broke.n, &body) < 0 || body.len == 0)
-        {
-          lf_buf_reset (&body);
-          lf_buf_adds (&body, "{\"errorType\":");
-          lf_buf_add_json_str (&body, type_copy, strlen (type_copy));
-          lf_buf_addc (&body, '}');
-        }
-    }
+  bool error = broken_stream (r, &body, type_copy);
   reply_accepted (r);
   lf_engine_response (face->env, &body, error, (lf_str){ content_copy, strlen (content_copy) }, (lf_str){ type_copy, strlen (type_copy) });
   lf_buf_fini (&body);
@@ -305,11 +428,32 @@ on_extension (lf_face *face, lf_http_req *r, lf_str rest)
     not_found (r);
 }
 
+/* "ID/VERB" behind the prefix. */
+static bool
+split_invocation (lf_str path, lf_str *id, lf_str *verb)
+{
+  lf_str rest;
+  if (!lf_str_skip (path, LF_PATH_PREFIX "invocation/", &rest))
+    return false;
+  const char *slash = memchr (rest.p, '/', rest.n);
+  *id = (lf_str){ rest.p, slash ? (size_t) (slash - rest.p) : rest.n };
+  *verb = slash ? (lf_str){ slash + 1, rest.n - id->n - 1 } : (lf_str){ "", 0 };
+  return true;
+}
+
+static void
+on_headers (lf_http_req *r, void *user)
+{
+  lf_str id, verb;
+  if (lf_str_eq (r->method, "POST") && split_invocation (r->path, &id, &verb) && lf_str_eq (verb, "response"))
+    stream_begin (user, r, id);
+}
+
 static void
 on_request (lf_http_req *r, void *user)
 {
   lf_face *face = user;
-  lf_str path = r->path, rest;
+  lf_str path = r->path, rest, id, verb;
   if (lf_str_skip (path, "/2020-01-01/extension/", &rest))
     on_extension (face, r, rest);
   else if (lf_str_eq (path, LF_PATH_PREFIX "invocation/next"))
@@ -327,11 +471,8 @@ on_request (lf_http_req *r, void *user)
       if (method_is (r, "GET"))
         lf_http_reply (r, 200, &(lf_http_pair){ "Content-Type", "text/plain; charset=utf-8" }, 1, "pong", 4);
     }
-  else if (lf_str_skip (path, LF_PATH_PREFIX "invocation/", &rest))
+  else if (split_invocation (path, &id, &verb))
     {
-      const char *slash = memchr (rest.p, '/', rest.n);
-      lf_str id = { rest.p, slash ? (size_t) (slash - rest.p) : rest.n };
-      lf_str verb = slash ? (lf_str){ slash + 1, rest.n - id.n - 1 } : (lf_str){ "", 0 };
       if (lf_str_eq (verb, "response"))
         {
           if (method_is (r, "POST"))
@@ -349,18 +490,36 @@ on_request (lf_http_req *r, void *user)
     not_found (r);
 }
 
+/* The connection of a stream ended in the middle of it. Its process may have died, which is told in a moment, and says more; if it lives, it
+ * will ask for its next event. */
+static void
+stream_ended (lf_face *face, const lf_http_req *r)
+{
+  if (face->streaming != r)
+    return;
+  face->streaming = NULL;
+  face->stream_broke = face->have_event;
+  if (face->stream_broke && face->waiting_n > 0)
+    {
+      stream_truncated (face);
+      next_after_stream (face);
+    }
+}
+
 /* What was sent is not the runtime's whole answer, and it may try again. */
 static void
 on_truncated (lf_http_req *r, void *user)
 {
-  (void) user;
+  lf_face *face = user;
   reply_error (r, LF_RAPI_TRUNCATED, NULL, NULL);
+  stream_ended (face, r);
 }
 
 static void
 on_gone (lf_http_req *r, void *user)
 {
   lf_face *face = user;
+  stream_ended (face, r);
   for (size_t i = 0; i < face->waiting_n; i++)
     if (face->waiting[i] == r)
       {
@@ -383,12 +542,15 @@ face_open (lf_live_env *env, int fd, int *port, lf_error *err)
   const lf_profile *p = lf_engine_profile (lf_live_env_engine (env));
   face->env = env;
   face->response_max = p->response_max_bytes;
+  face->stream_max = p->stream_max_bytes;
   face->invocation_ids = p->invocation_id != 0;
   face->server = lf_http_server_new (&(lf_http_server_options){ .loop = lf_engine_loop (lf_live_env_engine (env)),
                                                                 .header_max = LF_RUNTIME_HEADER_MAX,
                                                                 .body_max = p->response_max_bytes,
                                                                 .conns_max = LF_RUNTIME_CONNS_MAX,
                                                                 .user = face,
+                                                                .on_headers = on_headers,
+                                                                .on_body = on_body,
                                                                 .on_request = on_request,
                                                                 .on_gone = on_gone,
                                                                 .on_truncated = on_truncated },
@@ -409,7 +571,8 @@ face_drop (void *f)
   lf_face *face = f;
   face->waiting_n = 0;
   face->state = LF_RT_STARTED;
-  face->pending = face->have_event = false;
+  face->pending = face->have_event = face->stream_broke = false;
+  face->streaming = NULL;
   lf_http_server_drop (face->server);
 }
 
@@ -417,7 +580,7 @@ static void
 face_revoke (void *f)
 {
   lf_face *face = f;
-  face->pending = face->have_event = false;
+  face->pending = face->have_event = face->stream_broke = false;
 }
 
 static void
@@ -428,4 +591,5 @@ face_close (void *f)
   free (face);
 }
 
-const lf_rt_ops lf_api_runtime = { .open = face_open, .deliver = face_deliver, .drop = face_drop, .close = face_close, .revoke = face_revoke };
+const lf_rt_ops lf_api_runtime = { .open = face_open, .deliver = face_deliver, .drop = face_drop, .close = face_close, .revoke = face_revoke,
+                                .pause = face_pause };

@@ -274,6 +274,20 @@ lf_route_invoke (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
 }
 
 void
+lf_route_invoke_stream (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
+{
+  char *qualifier LF_CLEANUP (lf_freep) = NULL;
+  if (!lf_engine_profile (a->engine)->stream_max_bytes)
+    {
+      unknown (r, 404);
+      return;
+    }
+  lf_live_fn *fn = lf_api_function (a, r, args->arg[0], false, &qualifier);
+  if (fn)
+    lf_invoke_stream_route (r, fn, qualifier);
+}
+
+void
 lf_route_invoke_async (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
 {
   char *qualifier LF_CLEANUP (lf_freep) = NULL;
@@ -309,6 +323,15 @@ on_gone (lf_http_req *r, void *user)
     w->gone (r);
 }
 
+static void
+on_drain (lf_http_req *r, void *user)
+{
+  (void) user;
+  lf_waiting *w = r->user;
+  if (w && w->drained)
+    w->drained (r);
+}
+
 lf_api_invoke *
 lf_api_invoke_new (lf_engine *e, uv_loop_t *loop, const char *host, int *port, lf_error *err)
 {
@@ -329,6 +352,7 @@ lf_api_invoke_new (lf_engine *e, uv_loop_t *loop, const char *host, int *port, l
                                                              .user = a,
                                                              .on_headers = on_headers,
                                                              .on_request = on_request,
+                                                             .on_drain = on_drain,
                                                              .on_gone = on_gone },
                                   err);
   if (!a->server || lf_http_listen (a->server, host, port, err) < 0)

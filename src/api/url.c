@@ -8,20 +8,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "invoke.h"
+#include "url.h"
 
 #define LF_URL_DOMAIN ".lambda-url.localhost"
 #define LF_URL_PREFIX "/lambda-url/"
 #define LF_URL_HEADERS_MAX 256 /* as many as a request can have */
-
-typedef struct lf_url_call
-{
-  lf_waiting waiting;
-  lf_http_req *req;
-  lf_call *call;
-  lf_svc_error reject;
-  char text[160];
-} lf_url_call;
 
 /* ---- which function ---------------------------------------------------------------------------------------------------------------- */
 
@@ -71,33 +62,47 @@ host_name (const lf_http_req *r)
 
 /* ---- answers ------------------------------------------------------------------------------------------------------------------------ */
 
+int
+lf_url_headers (const lf_url_answer *a, const char *request_id, const char *trace_id, lf_http_pair **h, size_t *n)
+{
+  if (!(*h = malloc ((a->names.n + 2) * sizeof **h)))
+    return -1;
+  *n = 0;
+  for (size_t i = 0; i < a->names.n; i++)
+    (*h)[(*n)++] = (lf_http_pair){ a->names.v[i], a->values.v[i] };
+  (*h)[(*n)++] = (lf_http_pair){ "x-amzn-RequestId", request_id };
+  if (trace_id)
+    (*h)[(*n)++] = (lf_http_pair){ "X-Amzn-Trace-Id", trace_id };
+  return 0;
+}
+
 static void
 reply_answer (lf_http_req *r, const lf_url_answer *a, const char *request_id, const char *trace_id)
 {
-  lf_http_pair few[24], *h = a->names.n + 2 <= LF_ARRAY_LEN (few) ? few : malloc ((a->names.n + 2) * sizeof *h);
-  size_t n = 0;
-  if (!h)
+  lf_http_pair *h;
+  size_t n;
+  if (lf_url_headers (a, request_id, trace_id, &h, &n) < 0)
     {
       lf_svc_reply (r, LF_SVC_SERVICE, request_id, NULL, 0, "out of memory");
       return;
     }
-  for (size_t i = 0; i < a->names.n; i++)
-    h[n++] = (lf_http_pair){ a->names.v[i], a->values.v[i] };
-  h[n++] = (lf_http_pair){ "x-amzn-RequestId", request_id };
-  if (trace_id)
-    h[n++] = (lf_http_pair){ "X-Amzn-Trace-Id", trace_id };
   lf_http_reply (r, a->status, h, n, a->body.data ? a->body.data : "", a->body.len);
-  if (h != few)
-    free (h);
+  free (h);
 }
 
 /* The function failed, or what it answered means nothing as HTTP. */
-static void
-reply_failed (lf_http_req *r, const lf_live_fn *fn, const char *request_id)
+void
+lf_url_reply_failed (lf_http_req *r, lf_live_fn *fn, const char *request_id, const char *why)
 {
   lf_url_answer a;
+  char note[200];
   lf_url_answer_init (&a);
   a.status = 502;
+  if (why)
+    {
+      snprintf (note, sizeof note, "its URL answers 502: %s", why);
+      lf_engine_note (fn, note);
+    }
   if (lf_strv_add (&a.names, "content-type") == 0 && lf_strv_add (&a.values, "application/json") == 0 && lf_buf_adds (&a.body, "Internal Server Error") == 0
       && lf_url_cors (&lf_live_fn_config (fn)->url, lf_http_get (r, "Origin"), &a) == 0)
     reply_answer (r, &a, request_id, NULL);
@@ -111,21 +116,20 @@ reply_result (lf_url_call *c, const lf_outcome *o)
 {
   lf_url_answer a;
   const char *why = NULL;
-  char note[200];
   lf_url_answer_init (&a);
   if (!o->function_error && lf_url_answer_from (o->body, o->body_len, &a, &why) == 0
       && lf_url_cors (&lf_live_fn_config (o->fn)->url, lf_http_get (c->req, "Origin"), &a) == 0)
     reply_answer (c->req, &a, o->request_id, o->trace_id);
   else
-    {
-      if (why)
-        {
-          snprintf (note, sizeof note, "its URL answers 502: %s", why);
-          lf_engine_note (o->fn, note);
-        }
-      reply_failed (c->req, o->fn, o->request_id);
-    }
+    lf_url_reply_failed (c->req, o->fn, o->request_id, why);
   lf_url_answer_fini (&a);
+}
+
+static void
+call_free (lf_url_call *c)
+{
+  lf_buf_fini (&c->prelude);
+  free (c);
 }
 
 static void
@@ -133,7 +137,10 @@ on_done (const lf_outcome *o, void *user)
 {
   lf_url_call *c = user;
   c->req->user = NULL;
-  if (o->error)
+  c->fn = o->fn;
+  if (c->state != LF_URLS_NONE)
+    lf_url_stream_end (c, o);
+  else if (o->error)
     lf_svc_reply (c->req, LF_SVC_SERVICE, o->request_id, NULL, 0, o->error->why);
   else if (o->status == LF_ST_REJECTED)
     lf_svc_reply (c->req, c->reject, o->request_id, NULL, 0, c->text);
@@ -141,7 +148,7 @@ on_done (const lf_outcome *o, void *user)
     lf_svc_reply (c->req, LF_SVC_TOO_MANY_REQUESTS, o->request_id, o->throttle_reason, o->retry_after_ms, NULL);
   else
     reply_result (c, o);
-  free (c);
+  call_free (c);
 }
 
 static void
@@ -150,7 +157,7 @@ gone (lf_http_req *r)
   lf_url_call *c = r->user;
   r->user = NULL;
   lf_engine_forget (c->call);
-  free (c);
+  call_free (c);
 }
 
 /* ---- the call ------------------------------------------------------------------------------------------------------------------------ */
@@ -165,7 +172,9 @@ call_new (lf_http_req *r)
       return NULL;
     }
   c->waiting.gone = gone;
+  c->waiting.drained = lf_url_stream_drained;
   c->req = r;
+  lf_buf_init (&c->prelude, 0);
   r->user = c;
   return c;
 }
@@ -175,7 +184,7 @@ call_failed (lf_url_call *c, const lf_error *err)
 {
   c->req->user = NULL;
   lf_svc_reply (c->req, LF_SVC_SERVICE, NULL, NULL, 0, err->why);
-  free (c);
+  call_free (c);
 }
 
 static void
@@ -287,7 +296,8 @@ invoke (lf_api_invoke *a, lf_http_req *r, lf_live_fn *fn, lf_str path, lf_str ac
   lf_url_call *c = call_new (r);
   if (!c)
     return;
-  lf_call_options o = { .payload = &event, .request_id = id, .trace_id = { trace, strlen (trace) }, .sync = true, .done = on_done, .user = c };
+  lf_call_options o = { .payload = &event, .request_id = id, .trace_id = { trace, strlen (trace) }, .sync = true,
+                        .stream = f->url.stream ? &lf_url_stream_ops : NULL, .done = on_done, .user = c };
   if (!(c->call = lf_engine_call (e, fn, &o, &err)))
     call_failed (c, &err);
 }

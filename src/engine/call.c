@@ -95,6 +95,7 @@ call_new (lf_engine *e, lf_live_fn *fn, const char *request_id, uint8_t random[1
 static void
 call_free (lf_call *c)
 {
+  lf_stream_forget (c);
   c->engine->calls--;
   c->fn->calls--;
   lf_buf_fini (&c->payload);
@@ -118,6 +119,7 @@ lf_engine_call (lf_engine *e, lf_live_fn *fn, lf_call_options *o, lf_error *err)
   c->done = o->done;
   c->user = o->user;
   c->inv.sync = o->sync;
+  c->stream = e->profile->stream_max_bytes > 0 ? o->stream : NULL;
   c->attempt = o->attempt;
   if (o->attempt > 1)
     snprintf (c->row_id, sizeof c->row_id, "%s/%d", c->request_id, o->attempt);
@@ -146,6 +148,9 @@ void
 lf_engine_forget (lf_call *c)
 {
   c->done = NULL;
+  c->stream = NULL; /* what is still streamed goes nowhere */
+  if (c->caller_full)
+    lf_engine_stream_resume (c);
 }
 
 /* ---- while it runs --------------------------------------------------------------------------------------------------------------- */
@@ -216,7 +221,8 @@ lf_engine_response (lf_live_env *env, lf_buf *body, bool error, lf_str content_t
   lf_buf_fini (&c->body);
   c->body = *body;
   lf_buf_init (body, 0);
-  c->response_bytes = (int64_t) c->body.len;
+  if (!c->streamed)
+    c->response_bytes = (int64_t) c->body.len;
   snprintf (c->content_type, sizeof c->content_type, "%.*s", (int) content_type.n, content_type.n ? content_type.p : "");
   snprintf (c->error_type, sizeof c->error_type, "%.*s", (int) error_type.n, error_type.n ? error_type.p : "");
   c->posted_error = error;
@@ -231,7 +237,10 @@ lf_engine_response_too_large (lf_live_env *env, int64_t bytes)
     return;
   const char *type = "";
   lf_buf_reset (&c->body);
-  lf_body_response_too_large (&c->body, env->engine->profile, bytes, &type);
+  if (c->streamed)
+    lf_body_stream_too_large (&c->body, env->engine->profile, &type);
+  else
+    lf_body_response_too_large (&c->body, env->engine->profile, bytes, &type);
   snprintf (c->error_type, sizeof c->error_type, "%s", type);
   c->posted_error = true;
   c->response_bytes = bytes;
@@ -394,6 +403,7 @@ fill_record (lf_call *c)
   r->profile = c->engine->profile->name;
   r->request_bytes = c->request_bytes;
   r->response_bytes = c->response_bytes;
+  r->streamed = c->streamed;
   if (r->cold < 0)
     return;
   r->wait_us = inv->wait_us == LF_NONE ? c->held_us : inv->wait_us + c->held_us;
@@ -432,6 +442,7 @@ write_row (lf_call *c)
 static void
 settle (lf_call *c)
 {
+  lf_stream_forget (c);
   measure (c);
   if (c->inv.responded)
     type_after_answer (c);
@@ -541,6 +552,7 @@ lf_call_tell (lf_call *c, const lf_error *failure)
                    .fn = c->fn,
                    .version = c->fn->prep.f.version,
                    .function_error = !service && (c->inv.responded ? c->posted_error : c->inv.status != LF_ST_OK),
+                   .streamed = c->streamed,
                    .body = c->body.data ? c->body.data : "",
                    .body_len = c->body.len,
                    .content_type = c->content_type[0] ? c->content_type : NULL,
@@ -614,6 +626,18 @@ const char *
 lf_call_arn (const lf_call *c)
 {
   return c->arn ? c->arn : c->fn->arn;
+}
+
+const char *
+lf_call_version (const lf_call *c)
+{
+  return c->fn->prep.f.version;
+}
+
+lf_live_fn *
+lf_call_fn (const lf_call *c)
+{
+  return c->fn;
 }
 
 lf_str

@@ -9,7 +9,7 @@
 
 #include "internal.h"
 
-#define LF_HANDLES 6
+#define LF_HANDLES 7
 
 /* ---- events and effects ------------------------------------------------------------------------------------------------------ */
 
@@ -301,9 +301,10 @@ start_handles (lf_engine *e, lf_error *err)
   uv_timer_init (e->loop, &e->timer);
   uv_timer_init (e->loop, &e->sampler);
   uv_timer_init (e->loop, &e->holder);
+  uv_timer_init (e->loop, &e->streamer);
   uv_prepare_init (e->loop, &e->prepare);
   uv_check_init (e->loop, &e->check);
-  e->timer.data = e->sampler.data = e->holder.data = e->prepare.data = e->check.data = e;
+  e->timer.data = e->sampler.data = e->holder.data = e->streamer.data = e->prepare.data = e->check.data = e;
   e->handles_open = LF_HANDLES; /* these and the events' timer */
   if (uv_prepare_start (&e->prepare, on_prepare) < 0 || uv_check_start (&e->check, on_check) < 0)
     return LF_FAIL (err, LF_EXIT_IO, "event loop", "", "its handles cannot be started");
@@ -569,6 +570,7 @@ close_when_empty (lf_engine *e)
   uv_close ((uv_handle_t *) &e->timer, lf_engine_handle_closed);
   uv_close ((uv_handle_t *) &e->sampler, lf_engine_handle_closed);
   uv_close ((uv_handle_t *) &e->holder, lf_engine_handle_closed);
+  uv_close ((uv_handle_t *) &e->streamer, lf_engine_handle_closed);
   uv_close ((uv_handle_t *) &e->prepare, lf_engine_handle_closed);
   uv_close ((uv_handle_t *) &e->check, lf_engine_handle_closed);
   lf_events_close (e->events);

@@ -82,6 +82,12 @@ struct lf_call
   lf_call_done done;
   void *user;
 
+  const lf_stream_ops *stream;
+  bool streamed, caller_full, too_fast; /* a response has begun to stream; why its reading is stopped */
+  int64_t stream_tokens;     /* bytes that may pass now */
+  lf_time_us stream_filled;  /* when they were last added to */
+  lf_call *stream_next;      /* in the engine's list of those that are too fast */
+
   lf_buf body;
   char content_type[128], error_type[128], error_message[1024];
   int64_t request_bytes, response_bytes;
@@ -119,7 +125,8 @@ struct lf_engine
   char hostname[65];
   lf_fleet *fleet;
   lf_live_fn *fns, *retired;
-  uv_timer_t timer, sampler, holder;
+  uv_timer_t timer, sampler, holder, streamer;
+  lf_call *too_fast;        /* streams that wait for their bandwidth */
   uv_prepare_t prepare;
   uv_check_t check;
   lf_time_us timer_at;      /* when the timer fires, LF_NONE when it is stopped */
@@ -160,6 +167,10 @@ void lf_hold_finishing (lf_call *c);    /* answered: its environment will be fre
 void lf_hold_finished (lf_call *c);     /* ended: one that waits may go */
 void lf_hold_timer (uv_timer_t *t);
 void lf_hold_release_all (lf_engine *e);
+
+/* stream.c */
+void lf_stream_timer (uv_timer_t *t);
+void lf_stream_forget (lf_call *c);     /* its response will not go on */
 
 /* live_env.c */
 void lf_live_env_start (lf_engine *e, lf_env *core);

@@ -161,6 +161,15 @@ lf_body_exit (lf_buf *b, const lf_profile *p, const char *request_id, const lf_e
 }
 
 int
+lf_body_stream_too_large (lf_buf *b, const lf_profile *p, const char **error_type)
+{
+  *error_type = "Function.ResponseSizeTooLarge";
+  lf_buf_addf (b, "{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size (%" PRId64 " bytes).\",\"errorType\":\"%s\"}",
+               p->stream_max_bytes, *error_type);
+  return done (b);
+}
+
+int
 lf_body_response_too_large (lf_buf *b, const lf_profile *p, int64_t bytes, const char **error_type)
 {
   *error_type = "Function.ResponseSizeTooLarge";

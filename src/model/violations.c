@@ -133,11 +133,14 @@ typedef struct finding
   size_t n;
 } finding;
 
-/* The user's own limit of processes may be below the platform's, and strikes first. */
+/* The user's own limit of processes may be below the platform's, and strikes first. A streamed response has a limit of its own. */
 static int64_t
-allowed_for (lf_limit l, const lf_function *f, const lf_profile *p)
+allowed_for (lf_limit l, const finding *x)
 {
-  int64_t allowed = lf_limit_allowed (l, f, p);
+  const lf_profile *p = x->p;
+  int64_t allowed = lf_limit_allowed (l, x->f, p);
+  if (l == LF_LIM_RESPONSE && x->r != NULL && x->r->streamed)
+    return p->stream_max_bytes;
   return l == LF_LIM_PROCESSES && p->nproc_rlimit > 0 && p->nproc_rlimit < allowed ? p->nproc_rlimit : allowed;
 }
 
@@ -148,7 +151,7 @@ report (finding *x, lf_limit l, lf_severity severity, int64_t used)
   const struct rule *rule = &rules[l][severity];
   if (rule->rule == NULL || x->n == LF_VIOLATIONS_MAX)
     return;
-  int64_t allowed = allowed_for (l, x->f, x->p);
+  int64_t allowed = allowed_for (l, x);
   lf_violation *v = &x->out[x->n++];
   *v = (lf_violation){
     .request_id = x->r != NULL ? x->r->request_id : NULL,
@@ -191,7 +194,7 @@ is_rate_throttle (const lf_record *r)
 static bool
 over (lf_limit l, const finding *x)
 {
-  int64_t used = lf_limit_used (l, x->f, x->r), allowed = lf_limit_allowed (l, x->f, x->p);
+  int64_t used = lf_limit_used (l, x->f, x->r), allowed = allowed_for (l, x);
   return used != LF_NONE && allowed != LF_NONE && used > allowed;
 }
 
@@ -201,7 +204,7 @@ static bool
 broken (lf_limit l, const finding *x)
 {
   const lf_record *r = x->r;
-  int64_t used = lf_limit_used (l, x->f, r), allowed = allowed_for (l, x->f, x->p);
+  int64_t used = lf_limit_used (l, x->f, r), allowed = allowed_for (l, x);
   bool too_large = r->status == LF_ST_REJECTED && lf_streq (r->error_type, "RequestEntityTooLargeException");
   switch (l)
     {
@@ -250,7 +253,7 @@ lf_violations (const lf_function *f, const lf_profile *p, const lf_enforcement *
       lf_limit l = (lf_limit) i;
       if (!lf_limit_get (l)->per_invocation)
         continue;
-      int64_t used = lf_limit_used (l, f, r), allowed = allowed_for (l, f, p);
+      int64_t used = lf_limit_used (l, f, r), allowed = allowed_for (l, &x);
       if (broken (l, &x))
         report (&x, l, LF_SEV_BROKEN, used);
       else if (near (used, allowed) && !near_is_old (l, &x, allowed))
