@@ -112,7 +112,7 @@ typedef struct lf_record
   lf_arch arch;
   const char *region, *profile;
   int64_t max_memory_bytes, peak_memory_bytes, tmp_used_bytes, tmp_growth_bytes, cpu_us, throttled_us;
-  int64_t request_bytes, response_bytes;
+  int64_t request_bytes, response_bytes, overhead_us;
   const char *log_tail;
   size_t log_tail_len;
   bool async;                         /* accepted as an event (202), so the limit of asynchronous requests applies */
@@ -180,6 +180,20 @@ void lf_cost_of_month (const lf_profile *p, const char *region, lf_arch arch, in
 /* Takes the billed time as the row has it; to price a row on another platform, set billed_ms with lf_billed_ms of that profile first. */
 void lf_cost_of_record (const lf_profile *p, const char *region, const lf_record *r, lf_cost *out);
 void lf_cost_add (lf_cost *sum, const lf_cost *c); /* a zeroed sum is empty */
+
+/* What many rows of one setting (region, architecture, memory, /tmp) add up to, before any price: from it they can be priced again with
+ * another profile or region. A zeroed one is empty. */
+typedef struct lf_usage
+{
+  int64_t requests, free, unpriced;       /* rows that cost something, rows that cost nothing, rows without a billed time or memory size */
+  int64_t billed_ms;
+  int64_t init_all_ms, init_beyond_ms;    /* the part of billed_ms that is init, where every init is billed, and where only custom runtimes' is */
+} lf_usage;
+void lf_usage_add (lf_usage *u, const lf_record *r, int sign);      /* sign -1 takes the row away again */
+void lf_usage_merge (lf_usage *u, const lf_usage *from);
+/* The sum of what lf_cost_of_record says of each row. Where a profile bills in steps of more than 1 ms, the total is still exact, and its
+ * division into init and duration is that of steps of 1 ms. */
+void lf_cost_of_usage (const lf_profile *p, const char *region, lf_arch arch, int64_t memory_mb, int64_t tmp_mb, const lf_usage *u, lf_cost *out);
 
 /* ---- log lines and error bodies, byte for byte as Lambda's --------------------------------------------------------------------- */
 

@@ -57,6 +57,7 @@ typedef struct lf_column
   const char *key, *title;
   char align;    /* 'l' or 'r' */
   int priority;  /* 0 stays; the largest goes first when there is no room */
+  int chart;     /* columns of its gauge, before the text, or of its sparkline, instead of it; 0: neither. Gauges go before any column goes. */
 } lf_column;
 typedef struct lf_value
 {
@@ -65,6 +66,8 @@ typedef struct lf_value
   bool number;   /* raw is a JSON number and `sort` orders it */
   double sort;
   uint8_t role;
+  int64_t *chart; /* used and allowed, or the values of a sparkline */
+  int chart_n;
 } lf_value;
 typedef struct lf_grid_table
 {
@@ -82,6 +85,8 @@ int lf_tab_row (lf_grid_table *t, int64_t id);                      /* begins a 
 void lf_tab_text (lf_grid_table *t, int column, lf_role role, const char *text);
 void lf_tab_int (lf_grid_table *t, int column, lf_role role, int64_t v, const char *show); /* LF_NONE: absent */
 void lf_tab_raw (lf_grid_table *t, int column, lf_role role, const char *number, double sort, const char *show);
+void lf_tab_gauge (lf_grid_table *t, int column, int64_t used, int64_t allowed); /* beside what the cell says */
+void lf_tab_spark (lf_grid_table *t, int column, const int64_t *v, int n);       /* exported as its sum */
 /* Rows with every word of `filter` in some cell (case does not matter), sorted by a column (-1: as added). */
 int lf_tab_arrange (lf_grid_table *t, const char *filter, int sort, bool descending);
 int lf_tab_csv (const lf_grid_table *t, lf_buf *out);

@@ -43,6 +43,7 @@ lf_record_json (const lf_record *r)
     { "max_memory_bytes", r->max_memory_bytes }, { "peak_memory_bytes", r->peak_memory_bytes }, { "tmp_used_bytes", r->tmp_used_bytes },
     { "tmp_growth_bytes", r->tmp_growth_bytes }, { "cpu_us", r->cpu_us }, { "throttled_us", r->throttled_us },
     { "request_bytes", r->request_bytes }, { "response_bytes", r->response_bytes },
+    { "overhead_us", r->overhead_us },
   };
   for (size_t i = 0; i < LF_ARRAY_LEN (measures); i++)
     bad |= lf_json_add_i64 (o, measures[i].key, measures[i].v);

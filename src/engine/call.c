@@ -409,6 +409,11 @@ fill_record (lf_call *c)
   r->wait_us = inv->wait_us == LF_NONE ? c->held_us : inv->wait_us + c->held_us;
   r->init_us = inv->init_us;
   r->duration_us = inv->duration_us;
+  if (r->overhead_us == LF_NONE && inv->wait_us != LF_NONE && inv->duration_us != LF_NONE)
+    {
+      int64_t rest = lf_now_us () - inv->received - inv->wait_us - (inv->init_us == LF_NONE ? 0 : inv->init_us) - inv->duration_us;
+      r->overhead_us = rest > 0 ? rest : 0;
+    }
   bool timed_out = inv->status == LF_ST_TIMEOUT || inv->status == LF_ST_INIT_TIMEOUT;
   r->billed_ms = lf_billed_ms (c->engine->profile, f->rt.kind, inv->init_us, inv->duration_us == LF_NONE ? 0 : inv->duration_us, timed_out, f->timeout_ms);
   r->max_memory_bytes = c->usage.max_memory_bytes;

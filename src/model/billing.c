@@ -181,3 +181,56 @@ lf_cost_add (lf_cost *sum, const lf_cost *c)
   sum->init = add_money (sum->init, c->init);
   sum->tmp = add_money (sum->tmp, c->tmp);
 }
+
+/* ---- many rows ------------------------------------------------------------------------------------------------------------------ */
+
+static int64_t
+up_to_ms (int64_t us)
+{
+  return us > 0 ? us / 1000 + (us % 1000 > 0) : 0;
+}
+
+void
+lf_usage_add (lf_usage *u, const lf_record *r, int sign)
+{
+  if (r->status == LF_ST_THROTTLED || r->status == LF_ST_REJECTED)
+    {
+      u->free += sign;
+      return;
+    }
+  if (r->billed_ms == LF_NONE || r->memory_mb == LF_NONE)
+    {
+      u->unpriced += sign;
+      return;
+    }
+  int64_t init = up_to_ms (r->init_us), beyond = r->billed_ms - up_to_ms (r->duration_us);
+  init = init < r->billed_ms ? init : r->billed_ms;
+  beyond = beyond < 0 ? 0 : beyond < init ? beyond : init;
+  u->requests += sign;
+  u->billed_ms += sign * r->billed_ms;
+  u->init_all_ms += sign * init;
+  u->init_beyond_ms += sign * beyond;
+}
+
+void
+lf_usage_merge (lf_usage *u, const lf_usage *from)
+{
+  u->requests += from->requests;
+  u->free += from->free;
+  u->unpriced += from->unpriced;
+  u->billed_ms = add (u->billed_ms, from->billed_ms);
+  u->init_all_ms = add (u->init_all_ms, from->init_all_ms);
+  u->init_beyond_ms = add (u->init_beyond_ms, from->init_beyond_ms);
+}
+
+void
+lf_cost_of_usage (const lf_profile *p, const char *region, lf_arch arch, int64_t memory_mb, int64_t tmp_mb, const lf_usage *u, lf_cost *out)
+{
+  int64_t init = p->init_billed == LF_INIT_BILLED_ALL ? u->init_all_ms : u->init_beyond_ms;
+  if (u->requests > 0)
+    lf_cost_of (p, region, arch, u->billed_ms, init, memory_mb, tmp_mb, u->requests, out);
+  else
+    lf_cost_of (p, region, arch, 0, 0, 0, LF_NONE, 0, out);
+  if (u->unpriced > 0)
+    out->known = false;
+}

@@ -54,6 +54,7 @@ lf_record_init (lf_record *r)
     .throttled_us = LF_NONE,
     .request_bytes = LF_NONE,
     .response_bytes = LF_NONE,
+    .overhead_us = LF_NONE,
     .fds = LF_NONE,
     .processes = LF_NONE,
   };

@@ -12,7 +12,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +19,8 @@
 #define WAL_HARD_BYTES (64 << 20) /* ask for a restart */
 #define PASSIVE_ROUNDS 4
 #define RESTART_PAGES 200     /* few enough that the writer may wait for them */
+#define ROLL_EVERY 1024       /* commits after which there may be rows for a rollup */
+#define ROLL_BUSY_MS 100      /* how long a rollup waits for the writer */
 #define RESTART_BUSY_MS 5     /* the longest that a restart may hold the writer for the sake of readers */
 
 struct lf_checkpointer
@@ -28,7 +29,9 @@ struct lf_checkpointer
   pthread_t thread;
   pthread_mutex_t lock;
   pthread_cond_t wake;
-  bool stop, wanted;
+  atomic_bool stop;
+  bool wanted, roll;
+  unsigned commits;      /* only the committing thread counts */
   int soft, hard;        /* the two sizes, in pages */
   atomic_int base;       /* pages that were in the WAL at the last checkpoint */
   atomic_bool pending;   /* the thread was told and has not finished */
@@ -56,6 +59,16 @@ checkpoint (lf_checkpointer *c)
   atomic_store (&c->base, in_wal);
 }
 
+/* One rollup; true if there may be rows for another. */
+static bool
+roll (lf_checkpointer *c)
+{
+  sqlite3_busy_timeout (c->db, ROLL_BUSY_MS);
+  bool more = lf_roll (c->db, &c->stop) == SQLITE_OK;
+  sqlite3_busy_timeout (c->db, RESTART_BUSY_MS);
+  return more;
+}
+
 static void *
 serve (void *user)
 {
@@ -63,16 +76,22 @@ serve (void *user)
   pthread_mutex_lock (&c->lock);
   while (!c->stop)
     {
-      if (!c->wanted)
+      if (!c->wanted && !c->roll)
         {
           pthread_cond_wait (&c->wake, &c->lock);
           continue;
         }
-      c->wanted = false;
+      bool wanted = c->wanted, rolling = c->roll;
+      c->wanted = c->roll = false;
       pthread_mutex_unlock (&c->lock);
-      checkpoint (c);
-      atomic_store (&c->pending, false);
+      if (wanted)
+        {
+          checkpoint (c);
+          atomic_store (&c->pending, false);
+        }
+      bool more = rolling && roll (c);
       pthread_mutex_lock (&c->lock);
+      c->roll |= more;
     }
   pthread_mutex_unlock (&c->lock);
   return NULL;
@@ -84,10 +103,12 @@ lf_checkpointer_note (lf_checkpointer *c, int pages)
   int base = atomic_load_explicit (&c->base, memory_order_relaxed);
   if (pages < base)
     atomic_store (&c->base, base = 0);
-  if (pages - base < c->soft || atomic_exchange (&c->pending, true))
+  bool wanted = pages - base >= c->soft && !atomic_exchange (&c->pending, true), rolling = ++c->commits % ROLL_EVERY == 0;
+  if (!wanted && !rolling)
     return;
   pthread_mutex_lock (&c->lock);
-  c->wanted = true;
+  c->wanted |= wanted;
+  c->roll |= rolling;
   pthread_cond_signal (&c->wake);
   pthread_mutex_unlock (&c->lock);
 }
@@ -134,6 +155,7 @@ lf_checkpointer_start (const char *path, lf_error *err)
       int page = page_size (c->db);
       c->soft = WAL_SOFT_BYTES / page;
       c->hard = WAL_HARD_BYTES / page;
+      c->roll = true; /* an older log may have none yet */
       rc = start_without_signals (c);
       if (rc == 0)
         return c;

@@ -6,6 +6,7 @@
 #define LF_STORE_INSIDE_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "lambdafit/store.h"
@@ -43,6 +44,7 @@ struct lf_store
   /* reader */
   bool immutable;         /* opened without locks, because nobody has the file open for writing */
   struct stat seen;       /* the file as it was then */
+  int64_t opened;         /* how often it was opened again */
 };
 
 /* Says what SQLite's last error means for the file, and how to go on. Returns -1. */
@@ -63,6 +65,11 @@ int lf_wal_write_errno (void); /* errno of this thread's last write to a WAL, 0 
 /* Brings a database from schema `from` (0: empty) to LF_STORE_VERSION, inside the caller's transaction. SQLITE_OK or an error code. */
 int lf_schema_apply (sqlite3 *db, int from);
 int lf_schema_version (sqlite3 *db, int *out); /* SQLITE_OK or an error code */
+
+/* Every row after `after` up to `until`; SQLITE_DONE, also when `each` stops it, or an error. */
+int lf_scan_rows (sqlite3 *db, int64_t after, int64_t until, lf_log_each each, void *user);
+/* Makes the next rollup: SQLITE_OK; SQLITE_DONE when there are not yet rows enough; an error, when something is in the way or *stop. */
+int lf_roll (sqlite3 *db, atomic_bool *stop);
 
 lf_checkpointer *lf_checkpointer_start (const char *path, lf_error *err);
 void lf_checkpointer_stop (lf_checkpointer *c);

@@ -370,6 +370,7 @@ lf_store_refresh (lf_store *s, lf_error *err)
     return 0;
   sqlite3_close (s->db);
   s->db = NULL;
+  s->opened++;
   if (connect_reader (s, err) == 0)
     return 0;
   sqlite3_close (s->db);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef enum { PART_TABLE, PART_COLUMN, PART_INDEX } part_kind;
+typedef enum { PART_TABLE, PART_COLUMN, PART_INDEX, PART_TRIGGER } part_kind;
 
 typedef struct part
 {
@@ -20,6 +20,7 @@ static const part parts[] = {
 #define LF_TABLE(t, since, doc) { PART_TABLE, #t, #t, "", doc, since },
 #define LF_COLUMN(t, c, since, type, doc) { PART_COLUMN, #t, #c, type, doc, since },
 #define LF_INDEX(i, since, on, doc) { PART_INDEX, "", #i, on, doc, since },
+#define LF_TRIGGER(t, since, on, doc) { PART_TRIGGER, "", #t, on, doc, since },
 #include "schema.def"
 };
 
@@ -85,6 +86,12 @@ step (sqlite3 *db, int version, lf_buf *sql)
     if (parts[i].kind == PART_INDEX && parts[i].since == version)
       {
         lf_buf_addf (sql, "CREATE INDEX %s ON %s", parts[i].name, parts[i].text);
+        rc = run_sql (db, sql);
+      }
+  for (size_t i = 0; i < LF_ARRAY_LEN (parts) && rc == SQLITE_OK; i++)
+    if (parts[i].kind == PART_TRIGGER && parts[i].since == version)
+      {
+        lf_buf_addf (sql, "CREATE TRIGGER %s %s", parts[i].name, parts[i].text);
         rc = run_sql (db, sql);
       }
   return rc;

@@ -11,6 +11,8 @@
 
 #include "lambdafit/http.h"
 
+#define ASK_MS 2000 /* how long the daemon may take to answer */
+
 static const struct { const char *name; int64_t us; } ranges[] = {
   { "all", 0 }, { "15 min", INT64_C (900000000) }, { "1 h", INT64_C (3600000000) }, { "24 h", INT64_C (86400000000) }, { "7 d", INT64_C (604800000000) } };
 
@@ -24,29 +26,46 @@ lf_app_say (lf_app *a, lf_role role, const char *fmt, ...)
   a->message_role = role;
 }
 
+static cJSON *
+environments_of (const lf_http_answer *answer, lf_error *err)
+{
+  cJSON *list = answer->status == 200 ? lf_json_parse (answer->body.data, answer->body.len, "the daemon's answer", err) : NULL;
+  if (cJSON_IsArray (list))
+    return list;
+  lf_json_freep (&list);
+  snprintf (err->why, sizeof err->why, "what answers there is not a lambdafit daemon");
+  return NULL;
+}
+
 void
 lf_app_ask_daemon (lf_app *a)
 {
   lf_error err = { 0 };
   lf_http_answer answer = { 0 };
   cJSON *list = NULL;
-  a->environments_us = lf_now_us ();
-  if (lf_http_call (a->endpoint, "GET", "/lambdafit/environments", NULL, 0, NULL, 0, 300, &answer, &err) == 0)
+  if (lf_http_call (a->endpoint, "GET", "/lambdafit/environments", NULL, 0, NULL, 0, ASK_MS, &answer, &err) == 0)
     {
-      if (answer.status == 200)
-        list = lf_json_parse (answer.body.data, answer.body.len, "the daemon's answer", &err);
+      list = environments_of (&answer, &err);
       lf_http_answer_fini (&answer);
-      if (!cJSON_IsArray (list))
-        {
-          lf_json_freep (&list);
-          list = NULL;
-          snprintf (err.why, sizeof err.why, "what answers there is not a lambdafit daemon");
-        }
     }
-  lf_json_freep (&a->environments);
+  pthread_mutex_lock (&a->data.lock);
+  cJSON *old = a->environments;
   a->environments = list;
-  snprintf (a->environments_why, sizeof a->environments_why, "%.290s", list != NULL ? "" : err.why);
-  a->stale = true;
+  a->environments_asked = true;
+  snprintf (a->environments_why, sizeof a->environments_why, "%.290s", list != NULL ? "" : err.why[0] ? err.why : "no answer");
+  pthread_mutex_unlock (&a->data.lock);
+  lf_json_freep (&old);
+}
+
+void
+lf_app_want (const lf_app *a, lf_want *out)
+{
+  memset (out, 0, sizeof *out);
+  snprintf (out->function, sizeof out->function, "%s", a->place.view == LF_V_FUNCTIONS ? "" : a->function);
+  if (a->place.view == LF_V_INVOCATION)
+    snprintf (out->request_id, sizeof out->request_id, "%s", a->request_id);
+  out->since_us = a->since_us;
+  out->range_us = ranges[a->range].us;
 }
 
 void
@@ -55,8 +74,6 @@ lf_app_open (lf_app *a, lf_view v)
   a->place = (lf_place){ .view = v, .sort = -1 };
   a->stale = true;
   a->message[0] = '\0';
-  if (v == LF_V_ENVIRONMENTS)
-    lf_app_ask_daemon (a);
 }
 
 static void
@@ -78,7 +95,7 @@ static const lf_row *
 row_of (const lf_app *a, int64_t rowid)
 {
   const lf_row *r;
-  for (size_t back = 0; (r = lf_data_recent (&a->data, back)) != NULL; back++)
+  for (size_t back = 0; (r = lf_ring_back (&a->data.recent, back)) != NULL; back++)
     if (r->rowid == rowid)
       return r;
   return NULL;
@@ -95,7 +112,7 @@ enter (lf_app *a)
     return;
   else if (a->place.view == LF_V_FUNCTIONS || a->place.view == LF_V_COST)
     {
-      snprintf (a->function, sizeof a->function, "%s", a->data.fns[id].name);
+      snprintf (a->function, sizeof a->function, "%s", a->data.sums.v[id].name);
       go_deeper (a, LF_V_FUNCTION);
     }
   else if (r != NULL)
@@ -133,50 +150,57 @@ step_view (lf_app *a, int by)
   lf_app_open (a, (lf_view) (((int) a->place.view + LF_V_COUNT + by) % LF_V_COUNT));
 }
 
-/* Another platform or region prices every row anew: they are read again, a slice at a time. */
+/* One that was loaded stays, because the view may be drawn with it at any time. NULL: not a profile of the service whose rows these are. */
+static lf_profile *
+profile_named (lf_app *a, const char *name)
+{
+  lf_error ignored = { 0 };
+  for (int i = 0; i < a->profiles_n; i++)
+    if (strcmp (a->profiles[i]->name, name) == 0)
+      return a->profiles[i];
+  lf_profile *p = a->profiles_n < LF_TOP_PROFILES ? lf_profile_load (name, &ignored) : NULL;
+  if (p != NULL && strcmp (p->service, "lambda") == 0)
+    return a->profiles[a->profiles_n++] = p;
+  lf_profile_free (p);
+  return NULL;
+}
+
 static void
 next_profile (lf_app *a)
 {
-  lf_error err = { 0 };
   size_t at = 0;
-  for (size_t i = 0; i < a->profiles.n; i++)
-    if (strcmp (a->profiles.v[i], a->data.profile->name) == 0)
+  for (size_t i = 0; i < a->profile_names.n; i++)
+    if (strcmp (a->profile_names.v[i], a->profile->name) == 0)
       at = i;
-  for (size_t k = 1; k <= a->profiles.n; k++)
+  for (size_t k = 1; k <= a->profile_names.n; k++)
     {
-      lf_profile *p = lf_profile_load (a->profiles.v[(at + k) % a->profiles.n], &err);
-      if (p != NULL && strcmp (p->service, "lambda") == 0)
-        {
-          lf_profile_free (a->data.profile);
-          a->data.profile = p;
-          a->data.region = NULL;
-          lf_data_reset (&a->data);
-          lf_app_say (a, LF_ROLE_GOOD, "profile %s", p->name);
-          return;
-        }
-      lf_profile_free (p);
+      const lf_profile *p = profile_named (a, a->profile_names.v[(at + k) % a->profile_names.n]);
+      if (p == NULL)
+        continue;
+      a->profile = p;
+      a->region = NULL;
+      lf_app_say (a, LF_ROLE_GOOD, "profile %s", p->name);
+      return;
     }
 }
 
 static void
 next_region (lf_app *a)
 {
-  const lf_profile *p = a->data.profile;
+  const lf_profile *p = a->profile;
   size_t at = 0;
-  while (a->data.region != NULL && at < p->prices_n && strcmp (p->prices[at].region, a->data.region) != 0)
+  while (a->region != NULL && at < p->prices_n && strcmp (p->prices[at].region, a->region) != 0)
     at++;
-  at = a->data.region != NULL ? at + 1 : 0;
-  a->data.region = at < p->prices_n ? p->prices[at].region : NULL;
-  lf_data_reset (&a->data);
-  lf_app_say (a, LF_ROLE_GOOD, "prices of %s", a->data.region != NULL ? a->data.region : "each row's own region");
+  at = a->region != NULL ? at + 1 : 0;
+  a->region = at < p->prices_n ? p->prices[at].region : NULL;
+  lf_app_say (a, LF_ROLE_GOOD, "prices of %s", a->region != NULL ? a->region : "each row's own region");
 }
 
 static void
 next_range (lf_app *a)
 {
   a->range = (a->range + 1) % (int) LF_ARRAY_LEN (ranges);
-  a->data.since_us = a->range == 0 ? LF_NONE : lf_wall_us () - ranges[a->range].us;
-  lf_data_reset (&a->data);
+  lf_app_say (a, LF_ROLE_GOOD, a->range == 0 ? "all of the log" : "the newest %s", ranges[a->range].name);
 }
 
 static void
@@ -346,12 +370,12 @@ draw_head (lf_app *a)
     lf_grid_put (g, 11, 0, 14, LF_ROLE_SELECT, lf_view_names[a->place.view]);
   char about[800], reading[40] = "";
   if (a->data.loading)
-    snprintf (reading, sizeof reading, ", reading, %lld rows so far", (long long) a->data.rows);
+    snprintf (reading, sizeof reading, ", reading, %lld rows so far", (long long) a->data.sums.rows);
   /* What the user chose comes first, because a long path is what may be cut. */
   bool scoped = a->function[0] != '\0' && a->place.view != LF_V_FUNCTIONS;
   snprintf (about, sizeof about, "%s%.100s%s%s%.80s%stime: %s%s%s  %.40s/%.24s  %.150s", scoped ? "of: " : "", scoped ? a->function : "", scoped ? "  " : "",
             a->place.filter[0] ? "filter: " : "", a->place.filter, a->place.filter[0] ? "  " : "", ranges[a->range].name, a->follow ? ", follow" : "", reading,
-            a->data.profile->name, a->data.region != NULL ? a->data.region : "own region", lf_store_path (a->data.store));
+            a->profile->name, a->region != NULL ? a->region : "own region", a->data.path);
   lf_grid_put (g, 1, 1, g->w - 2, LF_ROLE_DIM, about);
 }
 
@@ -367,6 +391,8 @@ draw_foot (lf_app *a)
     lf_grid_putf (g, 1, y, g->w - 2, LF_ROLE_TITLE, "export to (.csv or .json): %s_", a->input);
   else if (a->message[0] != '\0')
     lf_grid_put (g, 1, y, g->w - 2, a->message_role, a->message);
+  else if (a->data.error[0] != '\0')
+    lf_grid_put (g, 1, y, g->w - 2, LF_ROLE_BAD, a->data.error);
   else
     lf_grid_putf (g, 1, y, g->w - 2, LF_ROLE_DIM, "? help  Enter open  Esc back  Tab view  / filter  s sort  q quit  %zu of %zu", a->tab.shown, a->tab.rows_n);
 }

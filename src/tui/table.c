@@ -22,6 +22,7 @@ lf_tab_fini (lf_grid_table *t)
     {
       free (t->values[i].show);
       free (t->values[i].raw);
+      free (t->values[i].chart);
     }
   free (t->values);
   free (t->ids);
@@ -95,6 +96,34 @@ lf_tab_int (lf_grid_table *t, int column, lf_role role, int64_t v, const char *s
   char raw[32];
   snprintf (raw, sizeof raw, "%lld", (long long) v);
   lf_tab_raw (t, column, role, v == LF_NONE ? NULL : raw, (double) v, v == LF_NONE ? "-" : show != NULL ? show : raw);
+}
+
+static void
+keep_chart (lf_grid_table *t, int column, const int64_t *v, int n)
+{
+  lf_value *to = value (t, column);
+  to->chart = n > 0 ? malloc ((size_t) n * sizeof *v) : NULL;
+  t->failed |= n > 0 && to->chart == NULL;
+  if (to->chart == NULL)
+    return;
+  memcpy (to->chart, v, (size_t) n * sizeof *v);
+  to->chart_n = n;
+}
+
+void
+lf_tab_gauge (lf_grid_table *t, int column, int64_t used, int64_t allowed)
+{
+  keep_chart (t, column, (const int64_t[]){ used, allowed }, 2);
+}
+
+void
+lf_tab_spark (lf_grid_table *t, int column, const int64_t *v, int n)
+{
+  int64_t sum = 0;
+  for (int i = 0; i < n; i++)
+    sum += v[i] > 0 ? v[i] : 0;
+  lf_tab_int (t, column, LF_ROLE_CHART, sum, "");
+  keep_chart (t, column, v, n);
 }
 
 /* ---- filter and sort ------------------------------------------------------------------------------------------------------------------ */
@@ -234,83 +263,161 @@ lf_tab_json (const lf_grid_table *t, lf_buf *out)
 /* ---- drawing ---------------------------------------------------------------------------------------------------------------------------- */
 
 #define COLUMNS_MAX 32
+#define BEFORE_GAUGES 11 /* columns of this priority go before gauges do */
 
-/* Widths of the columns that fit, 0 for those that do not. Only the rows in sight count, so a long text far away moves nothing. */
-static void
-fit (const lf_grid_table *t, int room, size_t top, size_t rows, int width[COLUMNS_MAX])
+/* What a column needs with its charts, or without its gauges. */
+static int
+wanted_width (const lf_grid_table *t, int c, size_t top, size_t rows, bool gauges)
+{
+  const lf_column *column = &t->columns[c];
+  int width = lf_text_width (column->title) + 1, text = 0;
+  for (size_t i = top; i < t->shown && i < top + rows; i++)
+    {
+      const lf_value *v = &t->values[t->order[i] * (size_t) t->columns_n + (size_t) c];
+      int w = v->show != NULL ? lf_text_width (v->show) : 0;
+      text = w > text ? w : text;
+    }
+  if (column->chart > 0 && text == 0)
+    text = column->chart;
+  else if (column->chart > 0 && gauges)
+    text += column->chart + 1;
+  return text > width ? text : width;
+}
+
+/* The column that goes first. */
+static int
+least_needed (const lf_grid_table *t, const int width[COLUMNS_MAX])
+{
+  int drop = -1;
+  for (int c = 0; c < t->columns_n; c++)
+    if (width[c] > 0 && t->columns[c].priority > 0 && (drop < 0 || t->columns[c].priority >= t->columns[drop].priority))
+      drop = c;
+  return drop;
+}
+
+static int
+measure (const lf_grid_table *t, size_t top, size_t rows, bool gauges, int width[COLUMNS_MAX])
 {
   int total = 0;
   for (int c = 0; c < t->columns_n; c++)
     {
-      width[c] = lf_text_width (t->columns[c].title) + 1;
-      for (size_t i = top; i < t->shown && i < top + rows; i++)
-        {
-          const lf_value *v = &t->values[t->order[i] * (size_t) t->columns_n + (size_t) c];
-          int w = v->show != NULL ? lf_text_width (v->show) : 0;
-          width[c] = w > width[c] ? w : width[c];
-        }
+      width[c] = wanted_width (t, c, top, rows, gauges);
       total += width[c] + 1;
     }
+  return total;
+}
+
+/* A long text is cut before a column goes. False: nothing can be cut any more. */
+static bool
+cut_widest (const lf_grid_table *t, int room, int floor, int *total, int width[COLUMNS_MAX])
+{
+  int widest = 0;
+  for (int c = 1; c < t->columns_n; c++)
+    widest = width[c] > width[widest] ? c : widest;
+  int less = *total - room, to = width[widest] - less > floor ? width[widest] - less : floor;
+  if (to >= width[widest])
+    return false;
+  *total -= width[widest] - to;
+  width[widest] = to;
+  return true;
+}
+
+/* Widths of the columns that fit, 0 for those that do not; whether there is room for gauges. First the columns that matter least go, then the
+ * gauges, then other columns. Only the rows in sight count, so a long text far away moves nothing. */
+static bool
+fit (const lf_grid_table *t, int room, size_t top, size_t rows, int width[COLUMNS_MAX])
+{
+  bool gauges = true;
+  int total = measure (t, top, rows, gauges, width);
   while (total > room)
     {
-      int drop = -1;
-      for (int c = 0; c < t->columns_n; c++)
-        if (width[c] > 0 && t->columns[c].priority > 0 && (drop < 0 || t->columns[c].priority >= t->columns[drop].priority))
-          drop = c;
-      /* A long text is cut before a column goes. */
-      int widest = 0;
-      for (int c = 1; c < t->columns_n; c++)
-        widest = width[c] > width[widest] ? c : widest;
-      if (width[widest] > 24 || drop < 0)
+      int drop = least_needed (t, width);
+      if (cut_widest (t, room, 24, &total, width))
+        continue;
+      if (drop >= 0 && (!gauges || t->columns[drop].priority >= BEFORE_GAUGES))
         {
-          int less = total - room, floor = width[widest] > 24 ? 24 : 4;
-          int to = width[widest] - less > floor ? width[widest] - less : floor;
-          if (to == width[widest])
-            return;
-          total -= width[widest] - to;
-          width[widest] = to;
-          continue;
+          total -= width[drop] + 1;
+          width[drop] = 0;
         }
-      total -= width[drop] + 1;
-      width[drop] = 0;
+      else if (gauges)
+        {
+          gauges = false;
+          for (int c = 0; c < t->columns_n; c++)
+            if (width[c] > 0)
+              {
+                total -= width[c];
+                width[c] = wanted_width (t, c, top, rows, false);
+                total += width[c];
+              }
+        }
+      else if (!cut_widest (t, room, 4, &total, width))
+        break;
     }
+  return gauges;
 }
 
 static void
-draw_cell (lf_grid *g, int x, int y, int width, char align, lf_role role, const char *text)
+draw_text (lf_grid *g, int x, int y, int width, char align, lf_role role, const char *text)
 {
   int w = lf_text_width (text);
   lf_grid_put (g, align == 'r' && w < width ? x + width - w : x, y, width, role, text);
 }
 
-void
-lf_tab_draw (const lf_grid_table *t, lf_grid *g, int y, int h, size_t top, int64_t selected, int sort, bool descending)
+static void
+draw_value (lf_grid *g, int x, int y, int width, bool gauges, const lf_column *column, const lf_value *v)
 {
-  int width[COLUMNS_MAX] = { 0 }, x = 1;
-  if (h < 2 || t->columns_n > COLUMNS_MAX)
-    return;
-  fit (t, g->w - 1, top, (size_t) h - 1, width);
+  const char *text = v->show != NULL ? v->show : "";
+  bool spark = column->chart > 0 && *text == '\0';
+  if (spark && v->chart_n > 0)
+    {
+      int64_t out[64];
+      int n = v->chart_n < column->chart ? v->chart_n : column->chart;
+      n = n > (int) LF_ARRAY_LEN (out) ? (int) LF_ARRAY_LEN (out) : n;
+      lf_resample (v->chart, v->chart_n, out, n, true);
+      lf_grid_spark (g, x, y, out, n, LF_ROLE_CHART);
+      return;
+    }
+  if (column->chart > 0 && gauges && v->chart_n == 2)
+    {
+      lf_grid_gauge (g, x, y, column->chart, v->chart[0], v->chart[1]);
+      x += column->chart + 1;
+      width -= column->chart + 1;
+    }
+  draw_text (g, x, y, width, column->align, (lf_role) v->role, text);
+}
+
+static void
+draw_heads (const lf_grid_table *t, lf_grid *g, int y, const int width[COLUMNS_MAX], int sort, bool descending)
+{
+  int x = 1;
   for (int c = 0; c < t->columns_n; c++)
     if (width[c] > 0)
       {
         char title[64];
         const char *mark = c != sort ? "" : g->ascii ? (descending ? "v" : "^") : descending ? "▼" : "▲";
         snprintf (title, sizeof title, "%s%s", t->columns[c].title, mark);
-        draw_cell (g, x, y, width[c], t->columns[c].align, LF_ROLE_HEAD, title);
+        draw_text (g, x, y, width[c], t->columns[c].align, LF_ROLE_HEAD, title);
         x += width[c] + 1;
       }
+}
+
+void
+lf_tab_draw (const lf_grid_table *t, lf_grid *g, int y, int h, size_t top, int64_t selected, int sort, bool descending)
+{
+  int width[COLUMNS_MAX] = { 0 };
+  if (h < 2 || t->columns_n > COLUMNS_MAX)
+    return;
+  bool gauges = fit (t, g->w - 1, top, (size_t) h - 1, width);
+  draw_heads (t, g, y, width, sort, descending);
   for (int r = 0; r < h - 1 && top + (size_t) r < t->shown; r++)
     {
       size_t at = top + (size_t) r;
-      x = 1;
-      for (int c = 0; c < t->columns_n; c++)
-        {
-          const lf_value *v = &t->values[t->order[at] * (size_t) t->columns_n + (size_t) c];
-          if (width[c] == 0)
-            continue;
-          draw_cell (g, x, y + 1 + r, width[c], t->columns[c].align, (lf_role) v->role, v->show != NULL ? v->show : "");
-          x += width[c] + 1;
-        }
+      for (int c = 0, x = 1; c < t->columns_n; c++)
+        if (width[c] > 0)
+          {
+            draw_value (g, x, y + 1 + r, width[c], gauges, &t->columns[c], &t->values[t->order[at] * (size_t) t->columns_n + (size_t) c]);
+            x += width[c] + 1;
+          }
       if ((int64_t) at == selected)
         {
           lf_grid_put (g, 0, y + 1 + r, 1, LF_ROLE_SELECT, g->ascii ? ">" : "▸");

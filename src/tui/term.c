@@ -15,8 +15,6 @@
 
 #include "inside.h"
 
-#define IDLE_MS 500
-
 static volatile sig_atomic_t ended, resized;
 
 static void
@@ -159,70 +157,69 @@ send_copy (lf_app *a)
     lf_app_say (a, LF_ROLE_BAD, "the terminal did not take it");
 }
 
-/* Reading a slice; a log that cannot be read now is said and tried again, because a writer may be at work on it. */
-static bool
-read_log (lf_app *a)
+static void
+draw (lf_app *a, int colours)
 {
-  lf_error err = { 0 };
-  int changed = lf_data_read (&a->data, 40000, &err);
-  if (changed < 0)
-    lf_app_say (a, LF_ROLE_BAD, "%s: %s", err.what, err.why);
-  a->stale |= changed > 0 && a->place.view != LF_V_INVOCATION;
-  return changed != 0;
+  pthread_mutex_lock (&a->data.lock);
+  lf_app_draw (a);
+  pthread_mutex_unlock (&a->data.lock);
+  show (&a->grid, colours);
+}
+
+/* Keys may look at the model: which row is chosen. */
+static bool
+keys (lf_app *a)
+{
+  pthread_mutex_lock (&a->data.lock);
+  bool any = read_keys (a);
+  pthread_mutex_unlock (&a->data.lock);
+  return any;
 }
 
 static int
-loop (lf_app *a, int colours, lf_error *err)
+loop (lf_app *a, lf_work *w, int colours, const sigset_t *quiet, lf_error *err)
 {
-  bool draw = true;
-  lf_time_us next_read = 0;
+  bool fresh = true;
   while (!a->quit && !ended)
     {
-      lf_time_us now = lf_now_us ();
       if (resized)
         {
           if (fit_screen (a, err) != 0)
             return -1;
-          draw = true;
+          fresh = true;
         }
-      if (now >= next_read || a->data.loading)
-        {
-          draw |= read_log (a);
-          next_read = now + IDLE_MS * 1000;
-        }
-      if (a->place.view == LF_V_ENVIRONMENTS && now - a->environments_us > 1000000)
-        {
-          lf_app_ask_daemon (a);
-          draw = true;
-        }
-      if (draw)
-        {
-          lf_app_draw (a);
-          show (&a->grid, colours);
-        }
+      if (fresh)
+        draw (a, colours);
       if (a->copy[0] != '\0')
         send_copy (a);
-      struct pollfd p = { STDIN_FILENO, POLLIN, 0 };
-      int n = poll (&p, 1, a->data.loading ? 0 : IDLE_MS);
-      if (n > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL)))
+      lf_work_tell (w);
+      /* Signals come in here and nowhere else, so that none is missed between looking and waiting. */
+      struct pollfd p[] = { { STDIN_FILENO, POLLIN, 0 }, { lf_work_fd (w), POLLIN, 0 } };
+      int n = ppoll (p, LF_ARRAY_LEN (p), NULL, quiet);
+      if (n > 0 && (p[0].revents & (POLLHUP | POLLERR | POLLNVAL)))
         ended = SIGHUP;
-      draw = read_keys (a);
+      bool news = lf_work_news (w);
+      a->stale |= news;
+      fresh = (!ended && keys (a)) || news;
     }
   return 0;
 }
 
-int
-lf_term_run (lf_app *a, const char *theme, lf_error *err)
+/* A terminal that went away cannot be restored, and waiting for it would be for ever. */
+static void
+leave (SCREEN *screen)
 {
-  struct sigaction end = { .sa_handler = on_end }, size = { .sa_handler = on_resize };
-  const int ends[] = { SIGHUP, SIGTERM, SIGINT, SIGQUIT };
-  SCREEN *screen = newterm (NULL, stdout, stdin);
-  if (screen == NULL)
-    return LF_FAIL (err, LF_EXIT_UNSUPPORTED, "top", "set TERM, as in TERM=xterm-256color, or use --once", "this terminal (TERM=%.40s) cannot be drawn on",
-                    getenv ("TERM") != NULL ? getenv ("TERM") : "");
-  for (size_t i = 0; i < LF_ARRAY_LEN (ends); i++)
-    sigaction (ends[i], &end, NULL);
-  sigaction (SIGWINCH, &size, NULL);
+  if (ended != SIGHUP)
+    {
+      mousemask (0, NULL);
+      endwin ();
+    }
+  delscreen (screen);
+}
+
+static void
+enter (void)
+{
   raw ();
   noecho ();
   nonl ();
@@ -232,17 +229,52 @@ lf_term_run (lf_app *a, const char *theme, lf_error *err)
   curs_set (0);
   mouseinterval (0);
   mousemask (BUTTON1_PRESSED | BUTTON1_DOUBLE_CLICKED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
-  int colours = start_colours (theme);
-  int result = fit_screen (a, err);
-  if (result == 0)
-    result = loop (a, colours, err);
-  mousemask (0, NULL);
-  endwin ();
-  delscreen (screen);
+}
+
+static int
+run (lf_app *a, const char *theme, const sigset_t *quiet, lf_error *err)
+{
+  lf_work *w = lf_work_start (a, err);
+  SCREEN *screen = w != NULL ? newterm (NULL, stdout, stdin) : NULL;
+  int result = -1;
+  if (screen != NULL)
+    {
+      enter ();
+      int colours = start_colours (theme);
+      result = fit_screen (a, err);
+      if (result == 0)
+        result = loop (a, w, colours, quiet, err);
+      leave (screen);
+    }
+  else if (w != NULL)
+    LF_FAIL (err, LF_EXIT_UNSUPPORTED, "top", "set TERM, as in TERM=xterm-256color, or use --once", "this terminal (TERM=%.40s) cannot be drawn on",
+             getenv ("TERM") != NULL ? getenv ("TERM") : "");
+  lf_work_stop (w);
+  return result;
+}
+
+int
+lf_term_run (lf_app *a, const char *theme, lf_error *err)
+{
+  struct sigaction end = { .sa_handler = on_end }, size = { .sa_handler = on_resize };
+  const int ends[] = { SIGHUP, SIGTERM, SIGINT, SIGQUIT };
+  sigset_t held, quiet;
+  sigemptyset (&held);
+  for (size_t i = 0; i < LF_ARRAY_LEN (ends); i++)
+    {
+      sigaddset (&held, ends[i]);
+      sigaction (ends[i], &end, NULL);
+    }
+  sigaddset (&held, SIGWINCH);
+  sigaction (SIGWINCH, &size, NULL);
+  sigprocmask (SIG_BLOCK, &held, &quiet);
+  int result = run (a, theme, &quiet, err);
   if (ended)
     {
       signal (ended, SIG_DFL);
+      sigprocmask (SIG_SETMASK, &quiet, NULL);
       raise (ended);
     }
+  sigprocmask (SIG_SETMASK, &quiet, NULL);
   return result;
 }

@@ -39,13 +39,24 @@ parse_view (const char *name, lf_view *out, lf_error *err)
                                      "there is no view \"%.40s\"", name);
 }
 
+/* Everything is read before the one frame is drawn. */
 static int
 once (lf_app *a, lf_error *err)
 {
+  lf_want want;
   lf_buf out LF_CLEANUP (lf_buf_fini);
   lf_buf_init (&out, 0);
-  if (lf_data_read (&a->data, 0, err) < 0)
+  lf_app_want (a, &want);
+  if (lf_data_read (&a->data, &want, NULL, NULL, err) < 0)
     return -1;
+  if (a->place.view == LF_V_ENVIRONMENTS)
+    lf_app_ask_daemon (a);
+  lf_app_draw (a);
+  /* Which function or invocation is the newest is known only now. */
+  lf_app_want (a, &want);
+  if (lf_data_read (&a->data, &want, NULL, NULL, err) < 0)
+    return -1;
+  a->stale = true;
   lf_app_draw (a);
   if (lf_grid_text (&a->grid, &out) != 0)
     return LF_FAIL_NOMEM (err);
@@ -60,8 +71,10 @@ app_fini (lf_app *a)
   lf_data_fini (&a->data);
   lf_grid_fini (&a->grid);
   lf_tab_fini (&a->tab);
-  lf_strv_fini (&a->profiles);
+  lf_strv_fini (&a->profile_names);
   lf_json_freep (&a->environments);
+  for (int i = 0; i < a->profiles_n; i++)
+    lf_profile_free (a->profiles[i]);
 }
 
 static int
@@ -71,23 +84,24 @@ start (lf_app *a, const lf_top_options *o, lf_error *err)
   lf_view view;
   if (parse_size (o->size, &w, &h, err) != 0 || parse_view (o->view, &view, err) != 0)
     return -1;
-  lf_profile *profile = lf_profile_load (o->profile, err);
-  lf_store *store = profile != NULL ? lf_store_open_read (o->db, err) : NULL;
+  a->profiles[0] = lf_profile_load (o->profile, err);
+  if (a->profiles[0] == NULL)
+    return -1;
+  a->profiles_n = 1;
+  a->profile = a->profiles[0];
+  lf_store *store = lf_store_open_read (o->db, err);
   if (store == NULL)
-    {
-      lf_profile_free (profile);
-      return -1;
-    }
-  if (lf_data_init (&a->data, store, profile, o->once) != 0 || lf_grid_init (&a->grid, w, h, a->ascii) != 0)
+    return -1;
+  if (lf_data_init (&a->data, store) != 0 || lf_grid_init (&a->grid, w, h, a->ascii) != 0)
     return LF_FAIL_NOMEM (err);
-  a->data.region = o->region;
-  a->data.since_us = o->since_us;
+  a->region = o->region;
+  a->since_us = o->since_us;
   a->endpoint = o->endpoint;
-  lf_store_busy_timeout (store, o->once ? 5000 : 100);
+  lf_store_busy_timeout (store, o->once ? 5000 : 500);
   snprintf (a->function, sizeof a->function, "%s", o->function != NULL ? o->function : "");
   snprintf (a->request_id, sizeof a->request_id, "%s", o->request_id != NULL ? o->request_id : "");
   lf_app_open (a, view);
-  return lf_profile_list (&a->profiles, err);
+  return lf_profile_list (&a->profile_names, err);
 }
 
 int

@@ -68,7 +68,8 @@ def test_figures_agree(run, log, frame):
     report = {f["function"]: f for f in json.loads(run("report", "--json", "--db", log).stdout)["functions"]}
     text = frame("--size", "200x30")
     for name, f in report.items():
-        row = next(line for line in text.splitlines() if re.match(rf"[ ▸]{name} +\d", line)).replace("▸", " ").split()
+        row = next(line for line in text.splitlines() if re.match(rf"[ ▸]{name} +\d", line))
+        row = re.sub("[▸█░▁-▇]", " ", row).split()
         assert row[1] == str(f["invocations"]) == "5"
         assert row[2] == "20.0%" and row[3] == "40.0%"
         for at, us in zip(row[4:10], [f[k][p] for k in ("init_us", "duration_us") for p in ("p50", "p95", "p99")]):

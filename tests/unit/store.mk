@@ -11,4 +11,7 @@ tests_unit_test_store_faults_LDADD = $(STORE_TEST_LIBS)
 UNIT_TESTS += tests/unit/test_store_report
 tests_unit_test_store_report_SOURCES = tests/unit/test_store_report.c tests/unit/store_help.h
 tests_unit_test_store_report_LDADD = $(STORE_TEST_LIBS)
+UNIT_TESTS += tests/unit/test_rollup
+tests_unit_test_rollup_SOURCES = tests/unit/test_rollup.c tests/unit/store_help.h
+tests_unit_test_rollup_LDADD = $(STORE_TEST_LIBS)
 endif
