@@ -25,6 +25,11 @@ typedef struct lf_serve_options
   const char *host;
   int port;
   const char *port_file;
+  /* for functions created through the API */
+  const char *region;         /* NULL: the client's */
+  lf_network network;
+  int64_t keepalive_ms;       /* LF_NONE: the profile's */
+  bool strict_runtime;
 } lf_serve_options;
 /* Serves until SIGTERM or SIGINT; a second signal ends at once. 0, or -1. */
 int lf_serve (const lf_serve_options *o, lf_error *err);

@@ -179,6 +179,7 @@ lf_engine *lf_live_fn_engine (const lf_live_fn *fn);
 const lf_prepared *lf_live_fn_prepared (const lf_live_fn *fn);
 const lf_profile *lf_engine_profile (const lf_engine *e);
 uv_loop_t *lf_engine_loop (const lf_engine *e);
+int64_t lf_engine_concurrency (const lf_engine *e); /* the account's, in force */
 void lf_engine_each_fn (lf_engine *e, void (*visit) (lf_live_fn *fn, void *user), void *user);
 
 typedef struct lf_env_info
@@ -220,6 +221,8 @@ void lf_engine_remove (lf_live_fn *fn);
 /* Ends every environment; `closed` is called when none is left and every row is committed. Calls still running are answered as ended. */
 void lf_engine_close (lf_engine *e, void (*closed) (void *user), void *user);
 void lf_engine_free (lf_engine *e);
+/* A line of ours ("lambdafit: ...") between the functions' output. */
+void lf_engine_tell (lf_engine *e, const char *fmt, ...) LF_PRINTF (2, 3);
 bool lf_engine_idle (const lf_engine *e); /* no call is running */
 
 #endif

@@ -27,11 +27,17 @@ typedef struct lf_route_args
 } lf_route_args;
 /* Answers, now or later. */
 typedef void (*lf_route_run) (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
+/* What the first star of a control operation stands for. */
+typedef enum { LF_NAMES_NOTHING, LF_NAMES_FUNCTION, LF_NAMES_OTHER } lf_route_names;
 struct lf_route
 {
   const char *operation, *method, *path, *query; /* query may be NULL */
   lf_route_run run;
-  int64_t body_max; /* 0: the server's */
+  int64_t body_max;         /* 0: the server's */
+  lf_route_names names;     /* the rest is for lf_route_op and lf_route_code */
+  lf_deploy_op *op;
+  lf_deploy_code_op *code;
+  int status;
 };
 size_t lf_api_routes (const lf_route **out);
 
@@ -40,6 +46,22 @@ char *lf_api_query (const lf_http_req *r, const char *key);
 /* The function a part of the path names, or NULL when it was answered with an error. *qualifier is the caller's to free. Control operations
  * name a function they do not find without a qualifier. */
 lf_live_fn *lf_api_function (lf_api_invoke *a, lf_http_req *r, lf_str segment, bool control, char **qualifier);
+
+/* Cuts a part of the path into the function's name, its qualifier (of the query, too) and its region; false when it was answered with an
+ * error. The caller frees all three. */
+bool lf_api_name (lf_http_req *r, lf_str segment, char **name, char **qualifier, char **region);
+lf_deploy *lf_api_deploy (const lf_api_invoke *a);
+void lf_svc_refuse (lf_http_req *r, const lf_refusal *no);
+
+/* deploy.c */
+void lf_route_op (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
+void lf_route_code (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
+void lf_route_download (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
+/* Requests that a worker is busy with; the caller may go away meanwhile. */
+typedef struct lf_api_pending { lf_waiting w; lf_http_req *r; const lf_route *route; struct lf_api_pending *next; } lf_api_pending;
+lf_api_pending **lf_api_pendings (lf_api_invoke *a);
+/* The region in the scope of the caller's signature, "" without one. */
+void lf_api_client_region (const lf_http_req *r, char out[32]);
 
 void lf_route_invoke (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
 void lf_route_invoke_async (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);

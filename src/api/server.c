@@ -18,8 +18,10 @@
 struct lf_api_invoke
 {
   lf_engine *engine;
+  lf_deploy *deploy;
   lf_http_server *server;
   int port;
+  lf_api_pending *pending;
 };
 
 lf_engine *
@@ -32,6 +34,18 @@ int
 lf_api_port (const lf_api_invoke *a)
 {
   return a->port;
+}
+
+lf_deploy *
+lf_api_deploy (const lf_api_invoke *a)
+{
+  return a->deploy;
+}
+
+lf_api_pending **
+lf_api_pendings (lf_api_invoke *a)
+{
+  return &a->pending;
 }
 
 typedef struct lf_path
@@ -93,60 +107,55 @@ lf_api_query (const lf_http_req *r, const char *key)
 
 /* ---- functions by name ------------------------------------------------------------------------------------------------------------- */
 
-static void
-not_found (lf_http_req *r, lf_api_invoke *a, const char *region, const char *name, const char *qualifier, bool control)
+void
+lf_svc_refuse (lf_http_req *r, const lf_refusal *no)
 {
-  lf_function f;
-  lf_function_init (&f);
-  lf_error ignored = { 0 };
-  char text[600];
-  f.name = lf_strdup (name);
-  if (region)
-    f.region = lf_strdup (region);
-  lf_function_defaults (&f, lf_engine_profile (a->engine), &ignored);
-  char *arn LF_CLEANUP (lf_freep) = lf_function_arn (&f, qualifier || control ? qualifier : "$LATEST");
-  snprintf (text, sizeof text, "Function not found: %s", arn ? arn : name);
-  lf_svc_reply (r, LF_SVC_RESOURCE_NOT_FOUND, NULL, NULL, 0, text);
-  lf_function_fini (&f);
+  lf_svc_reply (r, no->svc, NULL, NULL, 0, no->text);
 }
 
-/* The function a path segment names, or NULL when it was answered with an error. *qualifier is the caller's to free. Control operations
- * name a function they do not find without a qualifier. */
-lf_live_fn *
-lf_api_function (lf_api_invoke *a, lf_http_req *r, lf_str segment, bool control, char **qualifier)
+bool
+lf_api_name (lf_http_req *r, lf_str segment, char **name, char **qualifier, char **region)
 {
   lf_error err = { 0 };
   lf_buf text LF_CLEANUP (lf_buf_fini);
-  char *name LF_CLEANUP (lf_freep) = NULL;
-  char *region LF_CLEANUP (lf_freep) = NULL;
   char *wanted LF_CLEANUP (lf_freep) = lf_api_query (r, "Qualifier");
   lf_buf_init (&text, 4096);
-  if (lf_url_decode (segment.p, segment.n, &text) < 0 || lf_function_name_parse (text.data ? text.data : "", &name, qualifier, &region, &err) < 0)
+  if (lf_url_decode (segment.p, segment.n, &text) < 0 || lf_function_name_parse (text.data ? text.data : "", name, qualifier, region, &err) < 0)
     {
       lf_svc_reply (r, LF_SVC_VALIDATION, NULL, NULL, 0, err.why[0] ? err.why : "1 validation error detected: the function's name is not percent-encoded text");
-      return NULL;
+      return false;
     }
   if (wanted && *qualifier && strcmp (wanted, *qualifier) != 0)
     {
       lf_svc_reply (r, LF_SVC_INVALID_PARAMETER_VALUE, NULL, NULL, 0, "The derived qualifier from the function name does not match the specified qualifier.");
-      return NULL;
+      return false;
     }
   if (wanted && !*qualifier)
     {
       *qualifier = wanted;
       wanted = NULL;
     }
-  lf_live_fn *fn = lf_engine_find (a->engine, name);
-  if (fn && region && strcmp (region, lf_live_fn_config (fn)->region) != 0)
+  return true;
+}
+
+lf_live_fn *
+lf_api_function (lf_api_invoke *a, lf_http_req *r, lf_str segment, bool control, char **qualifier)
+{
+  char *name LF_CLEANUP (lf_freep) = NULL;
+  char *region LF_CLEANUP (lf_freep) = NULL;
+  char client[32];
+  lf_refusal no;
+  if (!lf_api_name (r, segment, &name, qualifier, &region))
+    return NULL;
+  lf_api_client_region (r, client);
+  lf_live_fn *fn = lf_deploy_resolve (a->deploy, name, *qualifier, region ? region : client, control, &no);
+  if (!fn)
+    lf_svc_refuse (r, &no);
+  else if (region && strcmp (region, lf_live_fn_config (fn)->region) != 0)
     {
       char why[200];
       snprintf (why, sizeof why, "Functions from '%s' are not reachable in this region ('%s')", region, lf_live_fn_config (fn)->region);
       lf_svc_reply (r, LF_SVC_RESOURCE_NOT_FOUND, NULL, NULL, 0, why);
-      return NULL;
-    }
-  if (!fn || (*qualifier && strcmp (*qualifier, "$LATEST") != 0))
-    {
-      not_found (r, a, fn ? lf_live_fn_config (fn)->region : region, name, *qualifier, control);
       return NULL;
     }
   return fn;
@@ -172,9 +181,11 @@ unknown (lf_http_req *r, int status)
 }
 
 static const lf_route routes[] = {
-#define ROUTE(operation, method, path, run) { operation, method, path, NULL, run, 0 },
-#define ROUTE_IF(operation, method, path, query, run) { operation, method, path, query, run, 0 },
-#define ROUTE_CODE(operation, method, path, run) { operation, method, path, NULL, run, LF_CODE_REQUEST_MAX },
+#define ROUTE(operation, method, path, run) { operation, method, path, NULL, run, 0, LF_NAMES_NOTHING, NULL, NULL, 0 },
+#define ROUTE_OP(operation, method, path, query, names, op, status)                                                                          \
+  { operation, method, path, query, lf_route_op, 0, LF_NAMES_##names, op, NULL, status },
+#define ROUTE_CODE(operation, method, path, names, op, status)                                                                               \
+  { operation, method, path, NULL, lf_route_code, LF_CODE_REQUEST_MAX, LF_NAMES_##names, NULL, op, status },
 #include "routes.def"
 };
 
@@ -296,22 +307,29 @@ lf_route_invoke_async (lf_api_invoke *a, lf_http_req *r, const lf_route_args *ar
     lf_invoke_async_route (r, fn);
 }
 
-void
-lf_route_concurrency (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
+static void
+settings (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args, void (*run) (lf_http_req *r, lf_live_fn *fn))
 {
   char *qualifier LF_CLEANUP (lf_freep) = NULL;
   lf_live_fn *fn = lf_api_function (a, r, args->arg[0], true, &qualifier);
-  if (fn)
-    lf_settings_concurrency (r, fn);
+  if (!fn)
+    return;
+  bool changes = strcmp (args->route->method, "GET") != 0;
+  run (r, fn);
+  if (changes)
+    lf_deploy_settings_changed (a->deploy, lf_live_fn_config (fn)->name);
+}
+
+void
+lf_route_concurrency (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
+{
+  settings (a, r, args, lf_settings_concurrency);
 }
 
 void
 lf_route_events (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
 {
-  char *qualifier LF_CLEANUP (lf_freep) = NULL;
-  lf_live_fn *fn = lf_api_function (a, r, args->arg[0], true, &qualifier);
-  if (fn)
-    lf_settings_events (r, fn);
+  settings (a, r, args, lf_settings_events);
 }
 
 static void
@@ -333,7 +351,7 @@ on_drain (lf_http_req *r, void *user)
 }
 
 lf_api_invoke *
-lf_api_invoke_new (lf_engine *e, uv_loop_t *loop, const char *host, int *port, lf_error *err)
+lf_api_invoke_new (lf_engine *e, lf_deploy *d, uv_loop_t *loop, const char *host, int *port, lf_error *err)
 {
   lf_api_invoke *a = calloc (1, sizeof *a);
   if (!a)
@@ -344,6 +362,7 @@ lf_api_invoke_new (lf_engine *e, uv_loop_t *loop, const char *host, int *port, l
   const lf_profile *p = lf_engine_profile (e);
   int64_t body_max = p->request_max_bytes > p->async_request_max_bytes ? p->request_max_bytes : p->async_request_max_bytes;
   a->engine = e;
+  a->deploy = d;
   a->server = lf_http_server_new (&(lf_http_server_options){ .loop = loop,
                                                              .header_max = LF_INVOKE_HEADER_MAX,
                                                              .body_max = body_max,
@@ -372,5 +391,12 @@ lf_api_invoke_close (lf_api_invoke *a)
   if (!a)
     return;
   lf_http_server_close (a->server);
+  lf_deploy_close (a->deploy); /* its workers find nobody to answer */
+  while (a->pending)
+    {
+      lf_api_pending *p = a->pending;
+      a->pending = p->next;
+      free (p);
+    }
   free (a);
 }

@@ -126,6 +126,17 @@ base_name (const char *target)
   return lf_strndup (base, n > 4 && lf_ends (base, ".zip") ? n - 4 : n);
 }
 
+/* `serve` alone in a folder that holds no function: functions come through the API. */
+static bool
+serves_nothing (const lf_args *a, bool one, const lf_error *err)
+{
+  bool described = a->name || a->handler || a->runtime || a->interpreter || a->layers.n || a->env.n || a->env_file;
+  if (one || a->rest_n || described || err->exit != LF_EXIT_USAGE)
+    return false;
+  fprintf (stderr, "lambdafit: no function is here (%s: %s): serving those that are created through the API\n", err->what, err->why);
+  return true;
+}
+
 static int
 from_paths (const lf_args *a, const lf_profile *p, bool one, lf_targets *out, lf_error *err)
 {
@@ -149,6 +160,11 @@ from_paths (const lf_args *a, const lf_profile *p, bool one, lf_targets *out, lf
       if (rc == 0)
         rc = lf_prepare (&f, target, a->interpreter, a->strict_runtime, p, &out->fns[i], err);
       lf_function_fini (&f);
+      if (rc < 0 && serves_nothing (a, one, err))
+        {
+          *err = (lf_error){ 0 };
+          return 0;
+        }
       if (rc < 0)
         return -1;
       out->n++;

@@ -18,6 +18,7 @@ typedef struct lf_server
 {
   lf_live live;
   lf_api_invoke *api;
+  lf_deploy *deploy;
   uv_signal_t sigint, sigterm;
   int lock_fd;
   bool ending;
@@ -108,14 +109,27 @@ say_ready (const lf_serve_options *o, lf_server *s, int port)
   fflush (stderr);
 }
 
+/* What was created through the API is kept beside the log that its invocations are in. */
+static int
+open_deploy (lf_server *s, const lf_serve_options *o, lf_error *err)
+{
+  char *dir LF_CLEANUP (lf_freep) = lf_asprintf ("%s.deployed", lf_store_path (s->live.store));
+  if (!dir)
+    return LF_FAIL_NOMEM (err);
+  s->deploy = lf_deploy_new (&(lf_deploy_options){ .engine = s->live.engine, .dir = dir, .region = o->region, .network = o->network,
+                                                   .keepalive_ms = o->keepalive_ms, .strict_runtime = o->strict_runtime },
+                             err);
+  return s->deploy ? 0 : -1;
+}
+
 static int
 serve (lf_server *s, const lf_serve_options *o, lf_error *err)
 {
   int port = o->port;
-  if (lf_live_open (&s->live, &o->live, err) < 0 || lock_log (s, err) < 0 || lf_engine_check_destinations (s->live.engine, err) < 0
-      || lf_engine_resume_events (s->live.engine, err) < 0)
+  if (lf_live_open (&s->live, &o->live, err) < 0 || lock_log (s, err) < 0 || open_deploy (s, o, err) < 0
+      || lf_engine_check_destinations (s->live.engine, err) < 0 || lf_engine_resume_events (s->live.engine, err) < 0)
     return -1;
-  if (!(s->api = lf_api_invoke_new (s->live.engine, &s->live.loop, o->host, &port, err)))
+  if (!(s->api = lf_api_invoke_new (s->live.engine, s->deploy, &s->live.loop, o->host, &port, err)))
     return -1;
   uv_signal_init (&s->live.loop, &s->sigint);
   uv_signal_init (&s->live.loop, &s->sigterm);
@@ -146,7 +160,9 @@ lf_serve (const lf_serve_options *o, lf_error *err)
   s->lock_fd = -1;
   int rc = serve (s, o, err);
   lf_api_invoke_close (s->api);
+  lf_deploy_close (s->deploy);
   lf_live_close (&s->live);
+  lf_deploy_free (s->deploy);
   if (o->port_file && rc == 0)
     unlink (o->port_file);
   if (s->lock_fd >= 0)

@@ -263,6 +263,21 @@ lf_engine_note (lf_live_fn *fn, const char *text)
 }
 
 void
+lf_engine_tell (lf_engine *e, const char *fmt, ...)
+{
+  lf_buf b LF_CLEANUP (lf_buf_fini);
+  va_list ap;
+  lf_buf_init (&b, 0);
+  lf_buf_adds (&b, "lambdafit: ");
+  va_start (ap, fmt);
+  lf_buf_addv (&b, fmt, ap);
+  va_end (ap);
+  lf_buf_addc (&b, '\n');
+  if (!b.failed)
+    lf_engine_say (e, NULL, b.data, b.len);
+}
+
+void
 lf_engine_say_output (lf_engine *e, lf_live_env *env, const char *text, size_t n)
 {
   if (!e->log || !n)
@@ -492,6 +507,12 @@ uv_loop_t *
 lf_engine_loop (const lf_engine *e)
 {
   return e->loop;
+}
+
+int64_t
+lf_engine_concurrency (const lf_engine *e)
+{
+  return lf_fleet_concurrency (e->fleet);
 }
 
 void

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Invoke and control API on the wire: what real clients do not show."""
 import base64
-import json
+import re
 
 import pytest
+
+from conftest import SRC
 
 ECHO = {"lambda_function.py": "def lambda_handler(event, context):\n    return event\n"}
 
@@ -25,3 +27,10 @@ def test_operations_are_told(serve, function):
     assert d.request("GET", "/2015-03-31/functions/f/invocations").headers["x-amzn-ErrorType"] == "MethodNotAllowedException"
     assert d.request("GET", "/2015-03-31/nothing").headers["x-amzn-ErrorType"] == "UnknownOperationException"
     assert d.request("GET", "/" + "a/" * 20).status == 404
+
+
+def test_operations_are_documented(serve, function):
+    d = serve(function("f", ECHO))
+    served = [(o["operation"], f"{o['method']} /{o['path']}" + ("?" + o["query"] if "query" in o else "")) for o in d.request("GET", "/lambdafit/operations").json]
+    written = re.findall(r"^\| ([^|]+) \| `([^`]+)` \|$", (SRC / "docs" / "invoke-api.md").read_text(), re.M)
+    assert written == served
