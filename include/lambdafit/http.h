@@ -13,6 +13,7 @@ typedef struct lf_http_server lf_http_server;
 typedef struct lf_http_conn lf_http_conn;
 typedef struct lf_http_req lf_http_req;
 
+#define LF_HTTP_KEPT ((size_t) 16384)
 typedef struct lf_http_header { lf_str name, value; } lf_http_header;
 
 /* A request, owned by its connection. Valid from on_headers until it is answered (and, if the client goes away first, until `gone` was called). */
@@ -27,7 +28,7 @@ struct lf_http_req
   lf_http_header *trailers;
   size_t trailers_n;
   int64_t body_limit;             /* set by on_headers: most bytes to accept (default: the server's); more: `too_large` */
-  bool too_large;                 /* the body was larger: it was read and thrown away, body holds nothing; body_seen counts the bytes */
+  bool too_large;                 /* the body was larger: it was read and thrown away but for its first LF_HTTP_KEPT bytes; body_seen counts them all */
   int64_t body_seen;
   bool stream;                    /* set by on_headers: the body comes in pieces (on_body) and is never kept; on_request still ends it */
   bool truncated;                 /* the client closed in the middle of the body (only on_gone is called) */
