@@ -31,6 +31,7 @@ typedef struct lf_prepared
   lf_strv notes;       /* choices worth telling: handler taken, interpreter not exact */
   lf_violation near[LF_VIOLATIONS_MAX]; /* package, zip, layers, env */
   size_t near_n;
+  lf_package_facts facts; /* of code and layers, for the rules */
   char *alias;         /* another name that callers may use (a template's logical id), or NULL */
 } lf_prepared;
 
@@ -148,7 +149,7 @@ typedef struct lf_rt_ops
 void lf_engine_next (lf_live_env *env);                                       /* /next arrived */
 /* /response or /error arrived whole. body is moved when not NULL. `error`: it was /error. */
 void lf_engine_response (lf_live_env *env, lf_buf *body, bool error, lf_str content_type, lf_str error_type);
-void lf_engine_response_too_large (lf_live_env *env, int64_t bytes);
+void lf_engine_response_too_large (lf_live_env *env, lf_str body /* what was kept of it */, int64_t bytes);
 /* A response that arrives in pieces. lf_engine_stream_wanted: its caller takes pieces; else it is to be collected and given to
  * lf_engine_response. lf_engine_response (without a body), or lf_engine_response_too_large, ends it. */
 bool lf_engine_stream_wanted (const lf_live_env *env);

@@ -151,19 +151,82 @@ typedef struct lf_violation
 {
   const char *request_id, *function; /* request_id NULL before any invocation */
   int64_t at_us;
-  const char *limit_id;
+  const char *limit_id;              /* what it is about: a limit's id, or another subject (filesystem, shared_memory, ...) */
   lf_severity severity;
-  int64_t used, allowed;
+  int64_t used, allowed;             /* LF_NONE, with unit NULL, where the subject is no limit */
   const char *unit;
   lf_enforced enforced;
   const char *rule;
-  char message[400], fix[400];
+  char message[480], fix[480];       /* what happened and why; what to do */
+  char observed[320];                /* the facts that made the rule hold */
 } lf_violation;
 #define LF_VIOLATIONS_MAX 16
-/* Which limits this invocation broke or came within 10 % of. Writes at most LF_VIOLATIONS_MAX; returns how many. */
+
+/* ---- rules (one table: src/model/rules.def) ------------------------------------------------------------------------------------ */
+
+/* The last values of a quantity, one after each invocation of one environment, newest last. */
+#define LF_TREND_MAX 16
+typedef struct lf_trend { size_t n; int64_t at[LF_TREND_MAX], value[LF_TREND_MAX]; } lf_trend; /* at: the invocation's number in its environment */
+void lf_trend_add (lf_trend *t, int64_t at, int64_t value);   /* LF_NONE is left out */
+/* Does it grow? The last LF_TREND_NEED values must each be larger than the one before by at least a quarter of the median step; the slope is
+ * the median over all pairs of the kept values that belong to that run (Theil and Sen), and is at least `least`; and going on
+ * like this it reaches `allowed` within LF_TREND_HORIZON invocations. Then *slope (for one invocation) and *breaks_at, the number of the
+ * invocation that reaches it. */
+#define LF_TREND_NEED 5
+#define LF_TREND_HORIZON 10000
+bool lf_trend_grows (const lf_trend *t, int64_t allowed, int64_t least, int64_t *slope, int64_t *breaks_at);
+
+typedef enum { LF_TREND_MEMORY, LF_TREND_TMP, LF_TREND_FDS, LF_TREND_COUNT } lf_trend_id;
+/* What is known of an environment's invocations so far, the one that is judged included. All zero: nothing. */
+typedef struct lf_history
+{
+  int64_t served;                     /* invocations, this one included */
+  lf_trend trend[LF_TREND_COUNT];     /* memory in use, bytes in /tmp, descriptors: at the end of each */
+  int64_t tmp_before;                 /* in /tmp when this one began */
+} lf_history;
+
+/* What is in the code and the layers, as far as rules ask. Made by package/; all zero: nothing is known. */
+typedef struct lf_package_facts
+{
+  bool known;
+  int64_t code_bytes, layer_bytes;
+  int64_t cuda_bytes;
+  char cuda[160];                     /* the largest of those libraries */
+  int64_t prune_bytes;                /* tests, headers, debug information, caches: what a function does without */
+  char prune[160];                    /* the largest of them, with sizes: "scipy/tests (13 MB), numpy/tests (5.7 MB)" */
+  bool wants_workers;                 /* the function's own code asks joblib or scikit-learn for workers (n_jobs) */
+} lf_package_facts;
+
+/* All that rules look at. Everything is borrowed; what is NULL, zero or LF_NONE was not observed, and no rule holds for it. */
+typedef struct lf_facts
+{
+  const lf_function *f;
+  const lf_profile *p;
+  const lf_enforcement *e;            /* NULL: as the limits are by default */
+  const lf_record *r;                 /* the invocation; NULL: before any */
+  const lf_package_facts *package;
+  const lf_history *history;          /* of its environment */
+  lf_str output;                      /* what it printed last; empty: the record's log tail */
+  int64_t init_wall_us, init_cpu_us;  /* of the last init in this invocation: time and CPU; LF_NONE */
+  bool init_done;                     /* it led to the handler's first call */
+  bool base64;                        /* most of the response is base64 */
+} lf_facts;
+void lf_facts_init (lf_facts *x, const lf_function *f, const lf_profile *p, const lf_enforcement *e, const lf_record *r);
+/* Which rules hold. Writes at most LF_VIOLATIONS_MAX; returns how many. Their strings live as long as the facts. */
+size_t lf_judge (const lf_facts *x, int64_t at_us, lf_violation out[LF_VIOLATIONS_MAX]);
+/* The same of a record alone, and of what is known before any invocation alone. */
 size_t lf_violations (const lf_function *f, const lf_profile *p, const lf_enforcement *e, const lf_record *r, lf_violation out[LF_VIOLATIONS_MAX]);
-/* The same for what is known before any invocation: package, zip, layers, env. */
 size_t lf_violations_static (const lf_function *f, const lf_profile *p, int64_t at_us, lf_violation out[LF_VIOLATIONS_MAX]);
+
+typedef struct lf_rule_info
+{
+  const char *id, *subject, *severity; /* severity: "broken", "near", or "broken or near" */
+  const char *when, *what, *why, *fix; /* when it holds, in words; the texts with their words in braces */
+} lf_rule_info;
+size_t lf_rules (const lf_rule_info **out);
+const lf_rule_info *lf_rule_find (const char *id); /* NULL: none (a log of another version) */
+/* Is one of the patterns (see rules.def) in the text? The line of its first part goes to `line`, cut to fit. */
+bool lf_pattern_find (lf_str text, const char *patterns, char *line, size_t cap);
 
 /* ---- billing ------------------------------------------------------------------------------------------------------------------ */
 

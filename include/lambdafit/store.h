@@ -11,7 +11,7 @@
 #include "lambdafit/base.h"
 #include "lambdafit/model.h"
 
-#define LF_STORE_VERSION 2
+#define LF_STORE_VERSION 3
 
 typedef struct lf_store lf_store;
 /* NULL path: $LAMBDAFIT_DB, else $XDG_STATE_HOME/lambdafit/log.db. Creates and migrates. Errors (LF_EXIT_IO): not a database, newer schema
@@ -95,7 +95,7 @@ typedef struct lf_report_function
   lf_report_bucket timeline[LF_REPORT_BUCKETS]; /* buckets of equal length from the report's first_us to its last_us */
 } lf_report_function;
 
-/* All violations of one function, limit and severity; the texts are those of the worst one. */
+/* All violations of one function, rule and severity; the texts are those of the worst one. */
 typedef struct lf_report_violation
 {
   char *function, *limit_id, *unit, *rule, *message, *fix, *request_id;

@@ -245,6 +245,16 @@ broken_stream (const lf_http_req *r, lf_buf *body, char type[128])
   return true;
 }
 
+/* What was kept of the body outlives the answer to the runtime: the engine looks at it. */
+static void
+too_large (lf_face *face, lf_http_req *r, int64_t bytes)
+{
+  lf_buf kept LF_CLEANUP (lf_buf_fini) = r->body;
+  lf_buf_init (&r->body, 0);
+  reply_error (r, LF_RAPI_TOO_LARGE, NULL, NULL);
+  lf_engine_response_too_large (face->env, (lf_str){ kept.data, kept.len }, bytes);
+}
+
 static void
 stream_end (lf_face *face, lf_http_req *r)
 {
@@ -263,7 +273,7 @@ stream_end (lf_face *face, lf_http_req *r)
     {
       int64_t bytes = r->body_seen;
       reply_error (r, LF_RAPI_TOO_LARGE, NULL, NULL);
-      lf_engine_response_too_large (face->env, bytes);
+      lf_engine_response_too_large (face->env, (lf_str){ NULL, 0 }, bytes);
       next_after_stream (face);
       return;
     }
@@ -301,8 +311,7 @@ on_response (lf_face *face, lf_http_req *r, lf_str id)
       int64_t bytes = r->too_large ? r->body_seen : (int64_t) r->body.len;
       face->state = LF_RT_RESPONSE_SENT;
       face->have_event = false;
-      reply_error (r, LF_RAPI_TOO_LARGE, NULL, NULL);
-      lf_engine_response_too_large (face->env, bytes);
+      too_large (face, r, bytes);
       return;
     }
   face->state = LF_RT_RESPONSE_SENT;
@@ -350,9 +359,7 @@ on_error (lf_face *face, lf_http_req *r, lf_str id)
   face->have_event = false;
   if (r->too_large)
     {
-      int64_t bytes = r->body_seen;
-      reply_error (r, LF_RAPI_TOO_LARGE, NULL, NULL);
-      lf_engine_response_too_large (face->env, bytes);
+      too_large (face, r, r->body_seen);
       return;
     }
   lf_buf body = r->body;

@@ -97,15 +97,27 @@ print_row (const lf_record *r, int64_t rowid, void *user)
   return 0;
 }
 
+/* The rule as it stands in the table, and beside it what was seen of this invocation. */
 static int
 print_violation (const lf_violation *one, void *user)
 {
   int *n = user;
+  const lf_rule_info *rule = lf_rule_find (one->rule);
   char used[40], allowed[40];
-  lf_show_quantity (one->used, one->unit ? one->unit : "", used);
-  lf_show_quantity (one->allowed, one->unit ? one->unit : "", allowed);
-  printf ("\n%s %s (rule %s)\n  observed: %s used of %s allowed; enforced: %s\n  what: %s\n  fix:  %s\n", one->severity == LF_SEV_BROKEN ? "BROKEN" : "NEAR",
-          one->limit_id, one->rule ? one->rule : "-", used, allowed, lf_enforced_name (one->enforced), one->message, one->fix);
+  printf ("\n%s %s (rule %s)\n", one->severity == LF_SEV_BROKEN ? "BROKEN" : "NEAR", one->limit_id, one->rule ? one->rule : "-");
+  if (rule)
+    printf ("  rule:     holds when %s\n", rule->when);
+  if (one->observed[0])
+    printf ("  observed: %s\n", one->observed);
+  if (one->unit)
+    {
+      lf_show_quantity (one->used, one->unit, used);
+      lf_show_quantity (one->allowed, one->unit, allowed);
+      printf ("  limit:    %s used of %s allowed; enforced: %s\n", used, allowed, lf_enforced_name (one->enforced));
+    }
+  printf ("  what:     %s\n  fix:      %s\n", one->message, one->fix);
+  if (rule)
+    printf ("  see:      docs/limits.md#%s\n", rule->subject);
   (*n)++;
   return 0;
 }

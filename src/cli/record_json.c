@@ -74,6 +74,7 @@ lf_violation_json (const lf_violation *v)
   lf_json_add_str (o, "rule", v->rule);
   lf_json_add_str (o, "message", v->message);
   lf_json_add_str (o, "fix", v->fix);
+  lf_json_add_str (o, "observed", v->observed[0] ? v->observed : NULL);
   return o;
 }
 

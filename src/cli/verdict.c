@@ -59,29 +59,20 @@ void
 lf_verdict_violation (lf_verdict *v, const lf_violation *one)
 {
   for (size_t i = 0; i < v->seen_n; i++)
-    if (strcmp (v->seen[i].rule, one->rule) == 0 && v->seen[i].severity == one->severity)
+    if (strcmp (v->seen[i].v.rule, one->rule) == 0 && v->seen[i].v.severity == one->severity)
       {
         v->seen[i].times++;
-        if (one->used > v->seen[i].used)
-          v->seen[i].used = one->used;
+        if (one->used > v->seen[i].v.used)
+          v->seen[i].v.used = one->used;
         return;
       }
   if (v->seen_n == LF_VERDICT_VIOLATIONS_MAX)
     return;
   lf_verdict_note *n = &v->seen[v->seen_n++];
-  memset (n, 0, sizeof *n);
-  snprintf (n->limit_id, sizeof n->limit_id, "%s", one->limit_id);
-  snprintf (n->rule, sizeof n->rule, "%s", one->rule);
-  snprintf (n->message, sizeof n->message, "%s", one->message);
-  snprintf (n->fix, sizeof n->fix, "%s", one->fix);
-  snprintf (n->unit, sizeof n->unit, "%s", one->unit);
+  *n = (lf_verdict_note){ .v = *one, .times = 1 };
   snprintf (n->request_id, sizeof n->request_id, "%s", one->request_id ? one->request_id : "");
-  n->severity = one->severity;
-  n->used = one->used;
-  n->allowed = one->allowed;
-  n->enforced = one->enforced;
-  n->at_us = one->at_us;
-  n->times = 1;
+  n->v.request_id = NULL;
+  n->v.function = v->f->name;
 }
 
 static void
@@ -244,11 +235,11 @@ print_violations (const lf_verdict *v, FILE *f)
   for (size_t i = 0; i < v->seen_n; i++)
     {
       const lf_verdict_note *n = &v->seen[i];
-      bool broken = n->severity == LF_SEV_BROKEN;
-      fprintf (f, "  %s%s%s %s", color ? (broken ? "\033[31m" : "\033[33m") : "", broken ? "BROKEN" : "NEAR", color ? "\033[0m" : "", n->limit_id);
+      bool broken = n->v.severity == LF_SEV_BROKEN;
+      fprintf (f, "  %s%s%s %s", color ? (broken ? "\033[31m" : "\033[33m") : "", broken ? "BROKEN" : "NEAR", color ? "\033[0m" : "", n->v.limit_id);
       if (n->times > 1)
         fprintf (f, " (%lld times)", (long long) n->times);
-      fprintf (f, ": %s\n    fix: %s\n", n->message, n->fix);
+      fprintf (f, ": %s\n    fix: %s\n", n->v.message, n->v.fix);
     }
 }
 
@@ -393,10 +384,8 @@ lf_verdict_json (lf_verdict *v)
   for (size_t i = 0; list && i < v->seen_n; i++)
     {
       const lf_verdict_note *n = &v->seen[i];
-      lf_violation one = { .request_id = n->request_id[0] ? n->request_id : NULL, .function = v->f->name, .at_us = n->at_us, .limit_id = n->limit_id,
-                           .severity = n->severity, .used = n->used, .allowed = n->allowed, .unit = n->unit, .enforced = n->enforced, .rule = n->rule };
-      snprintf (one.message, sizeof one.message, "%s", n->message);
-      snprintf (one.fix, sizeof one.fix, "%s", n->fix);
+      lf_violation one = n->v;
+      one.request_id = n->request_id[0] ? n->request_id : NULL;
       cJSON *j = lf_violation_json (&one);
       if (j)
         {

@@ -9,13 +9,12 @@
 
 #define LF_VERDICT_VIOLATIONS_MAX 64
 
+/* One rule that spoke: its first words, its worst value, how often. */
 typedef struct lf_verdict_note
 {
-  char limit_id[24], rule[48], message[400], fix[400], request_id[37];
-  lf_severity severity;
-  int64_t used, allowed, times, at_us;
-  char unit[24];
-  lf_enforced enforced;
+  lf_violation v; /* rule, limit_id and unit are the tables' own */
+  char request_id[48];
+  int64_t times;
 } lf_verdict_note;
 
 typedef struct lf_verdict

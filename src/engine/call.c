@@ -85,7 +85,7 @@ call_new (lf_engine *e, lf_live_fn *fn, const char *request_id, uint8_t random[1
   lf_buf_init (&c->body, 0);
   lf_buf_init (&c->tail, 0);
   lf_record_init (&c->record);
-  c->response_bytes = c->cpu_us = c->throttled_us = c->tmp_growth = LF_NONE;
+  c->response_bytes = c->cpu_us = c->throttled_us = c->tmp_growth = c->init_wall_us = c->init_cpu_us = LF_NONE;
   c->usage = (lf_sb_usage){ LF_NONE, LF_NONE, LF_NONE, LF_NONE, LF_NONE, LF_NONE };
   e->calls++;
   fn->calls++;
@@ -181,6 +181,7 @@ void
 lf_call_delivered (lf_call *c)
 {
   lf_engine *e = c->engine;
+  lf_judge_init_ended (c, true);
   lf_time_us left = c->inv.env->deadline == LF_NONE ? 0 : c->inv.env->deadline - lf_now_us ();
   c->deadline_wall_ms = (lf_wall_us () + left) / 1000;
   if (!e->log)
@@ -230,12 +231,13 @@ lf_engine_response (lf_live_env *env, lf_buf *body, bool error, lf_str content_t
 }
 
 void
-lf_engine_response_too_large (lf_live_env *env, int64_t bytes)
+lf_engine_response_too_large (lf_live_env *env, lf_str body, int64_t bytes)
 {
   lf_call *c = env->call;
   if (!c || lf_sandbox_check_memory (env->sb))
     return;
   const char *type = "";
+  c->base64 = lf_judge_base64 (body.p, body.n);
   lf_buf_reset (&c->body);
   if (c->streamed)
     lf_body_stream_too_large (&c->body, env->engine->profile, &type);
@@ -432,10 +434,7 @@ write_row (lf_call *c)
   int rc = c->recorded ? lf_store_invocation_update (e->store, &c->record, &err) : lf_store_invocation (e->store, &c->record, &err);
   if (!c->recorded && rc == 0)
     {
-      lf_record r = c->record;
-      if (c->inv.abandoned_status == LF_ST_INIT_TIMEOUT && r.init_us == LF_NONE)
-        r.init_us = c->inv.abandoned_init_us; /* the first init broke its limit, whatever came of the second */
-      c->violations_n = lf_violations (&c->fn->prep.f, e->profile, lf_sb_host_enforcement (e->host), &r, c->violations);
+      lf_call_judge (c);
       for (size_t i = 0; i < c->violations_n && rc == 0; i++)
         rc = lf_store_violation (e->store, &c->violations[i], &err);
     }

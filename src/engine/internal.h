@@ -65,6 +65,9 @@ struct lf_live_env
   int64_t cpu_base, throttled_base, tmp_base;
   lf_sb_usage usage;        /* when last looked at */
   lf_time_us sampled_at;    /* where memory is only sampled */
+  lf_history history;       /* what its invocations left behind, for the rules */
+  lf_time_us init_began;    /* of its runtime's last start; LF_NONE once an event was delivered */
+  int64_t init_cpu_base;
 };
 
 struct lf_call
@@ -96,6 +99,8 @@ struct lf_call
 
   lf_sb_usage usage;         /* at the end */
   int64_t cpu_us, throttled_us, tmp_growth;
+  int64_t init_wall_us, init_cpu_us; /* of the last init while it was bound; LF_NONE */
+  bool init_done, base64;
   lf_buf tail;
   lf_record record;
   lf_violation violations[LF_VIOLATIONS_MAX];
@@ -188,6 +193,12 @@ void lf_call_finish (lf_call *c);
 void lf_call_abandoned (lf_call *c);
 void lf_call_tell (lf_call *c, const lf_error *failure);
 void lf_call_release (lf_call *c);
+
+/* judge.c */
+void lf_call_judge (lf_call *c);                              /* which rules hold, into c->violations */
+void lf_judge_init_began (lf_live_env *env, lf_time_us at);   /* its runtime was started */
+void lf_judge_init_ended (lf_call *c, bool done);             /* the event is delivered, or the invocation ended before */
+bool lf_judge_base64 (const char *p, size_t n);               /* is most of a response base64? */
 
 /* settings.c */
 /* Tells the destination of this end, if there is one. */

@@ -109,6 +109,7 @@ lf_live_env_start (lf_engine *e, lf_env *core)
   env->core = core;
   env->fn = lf_fleet_fn_user (core->fn);
   env->cpu_base = env->throttled_base = env->tmp_base = 0;
+  env->init_began = LF_NONE;
   env->usage = (lf_sb_usage){ LF_NONE, LF_NONE, LF_NONE, LF_NONE, LF_NONE, LF_NONE };
   lf_log_ring_init (&env->log);
   lf_buf_init (&env->init_error_body, 0);
@@ -170,6 +171,7 @@ on_launched (lf_live_env *env, lf_time_us at)
       if (lf_line_init_start_in (&line, env->engine->profile, &env->fn->prep.f, env->log_stream, lf_wall_us ()) == 0 && !line.failed)
         lf_engine_say (env->engine, &env->fn->prep.f, line.data, line.len);
     }
+  lf_judge_init_began (env, at);
   lf_engine_event (env->engine, &(lf_event){ .type = LF_EV_LAUNCHED, .env = env->core, .at = at });
   env->launched = true;
   if (env->next_early)

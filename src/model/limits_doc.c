@@ -91,6 +91,40 @@ add_values (lf_buf *out, const lf_limit_info *info, lf_profile *const *profiles,
   return rows > 0 && !out->failed ? 0 : -1;
 }
 
+/* A vertical bar would end a cell. */
+static void
+add_cell (lf_buf *out, const char *text)
+{
+  for (; *text != '\0'; text++)
+    {
+      if (*text == '|')
+        lf_buf_addc (out, '\\');
+      lf_buf_addc (out, *text);
+    }
+}
+
+/* Every rule, in the order in which they are asked. */
+static int
+add_rules (lf_buf *out)
+{
+  const lf_rule_info *rules;
+  size_t n = lf_rules (&rules);
+  lf_buf_adds (out, "| rule | about | severity | holds when | what and why | fix |\n|---|---|---|---|---|---|\n");
+  for (size_t i = 0; i < n; i++)
+    {
+      lf_buf_addf (out, "| `%s` | [%s](#%s) | %s | ", rules[i].id, rules[i].subject, rules[i].subject, rules[i].severity);
+      add_cell (out, rules[i].when);
+      lf_buf_adds (out, " | ");
+      add_cell (out, rules[i].what);
+      lf_buf_addc (out, ' ');
+      add_cell (out, rules[i].why);
+      lf_buf_adds (out, " | ");
+      add_cell (out, rules[i].fix);
+      lf_buf_adds (out, " |\n");
+    }
+  return out->failed ? -1 : 0;
+}
+
 static int
 refuse (lf_error *err, const char *what, const char *why, const char *detail)
 {
@@ -100,7 +134,7 @@ refuse (lf_error *err, const char *what, const char *why, const char *detail)
 int
 lf_limits_doc_update (const char *page, lf_buf *out, lf_profile *const *profiles, size_t n, lf_error *err)
 {
-  bool have[LF_LIM_COUNT + 1] = { false }; /* the last is the table */
+  bool have[LF_LIM_COUNT + 2] = { false }; /* the last are the tables of limits and of rules */
   const char *open;
   while ((open = strstr (page, OPEN)) != NULL)
     {
@@ -118,6 +152,12 @@ lf_limits_doc_update (const char *page, lf_buf *out, lf_profile *const *profiles
           if (lf_limits_doc_table (out, profiles, n) != 0)
             return LF_FAIL_NOMEM (err);
         }
+      else if (strcmp (id, "rules") == 0)
+        {
+          have[LF_LIM_COUNT + 1] = true;
+          if (add_rules (out) != 0)
+            return LF_FAIL_NOMEM (err);
+        }
       else if (lf_limit_parse (id, &l) != 0)
         return refuse (err, "limits page", "no such limit", id);
       else
@@ -129,9 +169,9 @@ lf_limits_doc_update (const char *page, lf_buf *out, lf_profile *const *profiles
       page = close;
     }
   lf_buf_adds (out, page);
-  for (int i = 0; i <= LF_LIM_COUNT; i++)
+  for (int i = 0; i <= LF_LIM_COUNT + 1; i++)
     if (!have[i])
       return refuse (err, "limits page", "there is no generated part for",
-                     i == LF_LIM_COUNT ? "the table" : lf_limit_get ((lf_limit) i)->id);
+                     i > LF_LIM_COUNT ? "the rules" : i == LF_LIM_COUNT ? "the table" : lf_limit_get ((lf_limit) i)->id);
   return out->failed ? LF_FAIL_NOMEM (err) : 0;
 }

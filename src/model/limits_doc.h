@@ -9,8 +9,8 @@
 
 /* The table of all limits, a column for each profile. */
 int lf_limits_doc_table (lf_buf *out, lf_profile *const *profiles, size_t n);
-/* Copies a page and writes every generated part anew: between "<!-- generated: table -->" or "<!-- generated: ID -->" and
- * "<!-- end -->". A page without the table or without a part for some limit is refused. */
+/* Copies a page and writes every generated part anew: between "<!-- generated: table -->", "<!-- generated: rules -->" or
+ * "<!-- generated: ID -->" and "<!-- end -->". A page without one of the tables or without a part for some limit is refused. */
 int lf_limits_doc_update (const char *page, lf_buf *out, lf_profile *const *profiles, size_t n, lf_error *err);
 
 #endif

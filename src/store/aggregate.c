@@ -335,7 +335,7 @@ group_of (lf_report *out, const lf_violation *v)
   for (size_t i = 0; i < out->violations_n; i++)
     {
       lf_report_violation *it = &out->violations[i];
-      if (it->severity == v->severity && lf_streq (it->limit_id, v->limit_id) && lf_streq (it->function, v->function))
+      if (it->severity == v->severity && lf_streq (it->limit_id, v->limit_id) && lf_streq (it->rule, v->rule) && lf_streq (it->function, v->function))
         return it;
     }
   lf_report_violation *grown = realloc (out->violations, (out->violations_n + 1) * sizeof *grown);

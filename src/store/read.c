@@ -6,6 +6,7 @@
 #include "inside.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cjson/cJSON.h>
@@ -165,21 +166,30 @@ read_violation (sqlite3_stmt *st, lf_violation *v)
   v->rule = lf_column_str (st, 9);
   copy_text (v->message, sizeof v->message, lf_column_str (st, 10));
   copy_text (v->fix, sizeof v->fix, lf_column_str (st, 11));
+  copy_text (v->observed, sizeof v->observed, lf_column_str (st, 12));
 }
 
-#define VIOLATION_SQL "SELECT request_id, function, at_us, limit_id, severity, used, allowed, unit, enforced, rule, message, fix FROM violations "
+/* An older file has no column for what was observed. */
+static sqlite3_stmt *
+prepare_violations (lf_store *s, const char *where, lf_error *err)
+{
+  char sql[400];
+  snprintf (sql, sizeof sql, "SELECT request_id, function, at_us, limit_id, severity, used, allowed, unit, enforced, rule, message, fix, %s FROM violations %s",
+            s->version >= 3 ? "observed" : "NULL", where);
+  return lf_store_prepare (s, sql, err);
+}
 
 int
 lf_store_violations (lf_store *s, const char *function, const char *request_id, lf_violation_each each, void *user, lf_error *err)
 {
-  const char *sql = VIOLATION_SQL "ORDER BY id";
+  const char *where = "ORDER BY id";
   if (request_id != NULL)
-    sql = VIOLATION_SQL "WHERE request_id = ?2 AND (?1 IS NULL OR function = ?1) ORDER BY id";
+    where = "WHERE request_id = ?2 AND (?1 IS NULL OR function = ?1) ORDER BY id";
   else if (function != NULL)
-    sql = VIOLATION_SQL "INDEXED BY violations_by_function WHERE function = ?1 ORDER BY id";
+    where = "INDEXED BY violations_by_function WHERE function = ?1 ORDER BY id";
   if (lf_store_refresh (s, err) != 0)
     return -1;
-  sqlite3_stmt *st LF_CLEANUP (lf_stmt_freep) = lf_store_prepare (s, sql, err);
+  sqlite3_stmt *st LF_CLEANUP (lf_stmt_freep) = prepare_violations (s, where, err);
   if (st == NULL)
     return -1;
   lf_bind_str (st, 1, function);
@@ -202,7 +212,7 @@ lf_store_violations_after (lf_store *s, int64_t *last_id, lf_violation_each each
     return -1;
   sqlite3_stmt *newest LF_CLEANUP (lf_stmt_freep) = lf_store_prepare (s, "SELECT max(id) FROM violations", err);
   sqlite3_stmt *st LF_CLEANUP (lf_stmt_freep)
-      = newest != NULL ? lf_store_prepare (s, VIOLATION_SQL "WHERE id > ?1 AND id <= ?2 ORDER BY id", err) : NULL;
+      = newest != NULL ? prepare_violations (s, "WHERE id > ?1 AND id <= ?2 ORDER BY id", err) : NULL;
   if (st == NULL)
     return -1;
   int rc = sqlite3_step (newest);

@@ -21,8 +21,8 @@ static const char *const sql_text[LF_SQL_COUNT] = {
   [LF_SQL_RUN_END] = "UPDATE runs SET ended_us = ?2 WHERE id = ?1",
   [LF_SQL_ENV_BEGIN] = "INSERT INTO environments (id, function, started_us, network, enforcement, run) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
   [LF_SQL_ENV_END] = "UPDATE environments SET ended_us = ?2, end_reason = ?3 WHERE id = ?1",
-  [LF_SQL_VIOLATION] = "INSERT INTO violations (request_id, function, at_us, limit_id, severity, used, allowed, unit, enforced, rule, message, fix)"
-                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+  [LF_SQL_VIOLATION] = "INSERT INTO violations (request_id, function, at_us, limit_id, severity, used, allowed, unit, enforced, rule, message, fix, observed)"
+                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
   [LF_SQL_EVENT] = "INSERT INTO events (request_id, function, accepted_us, attempts, due_us, payload) VALUES (?1, ?2, ?3, 0, ?3, ?4)",
   [LF_SQL_EVENT_UPDATE] = "UPDATE events SET attempts = ?2, due_us = ?3 WHERE request_id = ?1",
   [LF_SQL_EVENT_DONE] = "DELETE FROM events WHERE request_id = ?1",
@@ -332,6 +332,7 @@ lf_store_violation (lf_store *s, const lf_violation *v, lf_error *err)
   lf_bind_str (st, 10, v->rule);
   lf_bind_str (st, 11, v->message);
   lf_bind_str (st, 12, v->fix);
+  lf_bind_str (st, 13, v->observed[0] != '\0' ? v->observed : NULL);
   return run_statement (s, st, "the violation", err);
 }
 

@@ -452,11 +452,13 @@ load_recent (reading *it, lf_error *err)
 static lf_group *
 group_of (lf_data *d, const lf_violation *v)
 {
-  char function[sizeof d->groups->function], limit[sizeof d->groups->limit_id];
+  char function[sizeof d->groups->function], limit[sizeof d->groups->limit_id], rule[sizeof d->groups->rule];
   copy_text (function, sizeof function, v->function);
   copy_text (limit, sizeof limit, v->limit_id);
+  copy_text (rule, sizeof rule, v->rule);
   for (size_t i = 0; i < d->groups_n; i++)
-    if (d->groups[i].severity == v->severity && strcmp (d->groups[i].limit_id, limit) == 0 && strcmp (d->groups[i].function, function) == 0)
+    if (d->groups[i].severity == v->severity && strcmp (d->groups[i].limit_id, limit) == 0 && strcmp (d->groups[i].rule, rule) == 0
+        && strcmp (d->groups[i].function, function) == 0)
       return &d->groups[i];
   lf_group *grown = d->groups_n < LF_TOP_GROUPS_MAX ? realloc (d->groups, (d->groups_n + 1) * sizeof *grown) : NULL;
   if (grown == NULL)

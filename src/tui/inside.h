@@ -44,7 +44,7 @@ typedef struct lf_ring { lf_row *v; size_t cap, n, at; } lf_ring;
 
 typedef struct lf_group
 {
-  char function[72], limit_id[24], unit[16], rule[64], message[400], fix[400], request_id[64];
+  char function[72], limit_id[24], unit[16], rule[64], message[480], fix[480], request_id[64];
   lf_severity severity;
   lf_enforced enforced;
   int64_t used, allowed, count, first_us, last_us;

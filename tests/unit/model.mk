@@ -3,7 +3,9 @@ if HAVE_CMOCKA
 MODEL_TEST_LIBS = src/model/liblf_model.a src/profile/liblf_profile.a src/base/liblf_os.a src/base/liblf_base.a \
 	$(CMOCKA_LIBS) $(CJSON_LIBS) $(NETTLE_LIBS) -lm
 UNIT_TESTS += tests/unit/test_model_function tests/unit/test_model_lines tests/unit/test_model_billing tests/unit/test_model_limits \
-	tests/unit/test_model_limits_doc tests/unit/test_url
+	tests/unit/test_model_limits_doc tests/unit/test_model_rules tests/unit/test_url
+tests_unit_test_model_rules_SOURCES = tests/unit/test_model_rules.c tests/unit/model_help.h
+tests_unit_test_model_rules_LDADD = $(MODEL_TEST_LIBS)
 tests_unit_test_url_SOURCES = tests/unit/test_url.c tests/unit/model_help.h
 tests_unit_test_url_LDADD = $(MODEL_TEST_LIBS)
 tests_unit_test_model_function_SOURCES = tests/unit/test_model_function.c tests/unit/model_help.h

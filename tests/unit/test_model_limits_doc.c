@@ -61,6 +61,26 @@ every_limit_has_a_section (void **state)
   lf_buf_fini (&page);
 }
 
+/* What a rule is about has a section, so that its link leads somewhere. */
+static void
+every_subject_has_a_section (void **state)
+{
+  lf_buf page;
+  const lf_rule_info *rules;
+  size_t n = lf_rules (&rules);
+  (void) state;
+  read_page (&page);
+  assert_true (n > 40);
+  for (size_t i = 0; i < n; i++)
+    {
+      char heading[64];
+      snprintf (heading, sizeof heading, "\n## %s\n", rules[i].subject);
+      if (strstr (page.data, heading) == NULL)
+        fail_msg ("no section for %s", rules[i].subject);
+    }
+  lf_buf_fini (&page);
+}
+
 static void
 broken_pages (void **state)
 {
@@ -92,6 +112,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (page_is_current),
     cmocka_unit_test (every_limit_has_a_section),
+    cmocka_unit_test (every_subject_has_a_section),
     cmocka_unit_test (broken_pages),
   };
   return cmocka_run_group_tests (tests, load_profiles, free_profiles);

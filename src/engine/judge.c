@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the rules need to know of an invocation and of those before it in its environment, gathered as it happens.
+ */
+#include <string.h>
+
+#include "internal.h"
+
+/* Only the first part of a response is looked at, and a shorter run of letters and digits is no data. */
+#define SAMPLE 16384
+#define RUN_MIN 1024
+
+void
+lf_judge_init_began (lf_live_env *env, lf_time_us at)
+{
+  env->init_began = at;
+  env->init_cpu_base = env->usage.cpu_us == LF_NONE ? 0 : env->usage.cpu_us;
+}
+
+void
+lf_judge_init_ended (lf_call *c, bool done)
+{
+  lf_live_env *env = c->env;
+  if (!env || env->init_began == LF_NONE)
+    return;
+  lf_live_env_look (env);
+  c->init_wall_us = lf_now_us () - env->init_began;
+  c->init_cpu_us = env->usage.cpu_us == LF_NONE ? LF_NONE : env->usage.cpu_us - env->init_cpu_base;
+  c->init_done = done;
+  env->init_began = LF_NONE;
+}
+
+static bool
+is_base64 (char ch)
+{
+  return (ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '+' || ch == '/' || ch == '=';
+}
+
+bool
+lf_judge_base64 (const char *p, size_t n)
+{
+  size_t run = 0, in_runs = 0;
+  n = n < SAMPLE ? n : SAMPLE;
+  for (size_t i = 0; i <= n; i++)
+    if (i < n && is_base64 (p[i]))
+      run++;
+    else
+      {
+        in_runs += run >= RUN_MIN ? run : 0;
+        run = 0;
+      }
+  return n >= RUN_MIN && in_runs > n / 2;
+}
+
+/* Memory and /tmp after each invocation that ended well: what a killed one held says nothing about the next. The first one is still
+ * filling caches, so memory begins with the second. */
+static void
+remember (lf_call *c)
+{
+  lf_history *h = &c->env->history;
+  h->served++;
+  h->tmp_before = c->env->tmp_base;
+  if (c->inv.status != LF_ST_OK && c->inv.status != LF_ST_FUNCTION_ERROR)
+    return;
+  if (c->record.cold == 0)
+    lf_trend_add (&h->trend[LF_TREND_MEMORY], h->served, c->usage.memory_bytes);
+  lf_trend_add (&h->trend[LF_TREND_TMP], h->served, c->usage.tmp_bytes);
+  lf_trend_add (&h->trend[LF_TREND_FDS], h->served, c->record.fds);
+}
+
+void
+lf_call_judge (lf_call *c)
+{
+  lf_engine *e = c->engine;
+  lf_facts x;
+  lf_record r = c->record;
+  if (c->env)
+    remember (c);
+  lf_judge_init_ended (c, false);
+  if (c->inv.abandoned_status == LF_ST_INIT_TIMEOUT && r.init_us == LF_NONE)
+    r.init_us = c->inv.abandoned_init_us; /* the first init broke its limit, whatever came of the second */
+  lf_facts_init (&x, &c->fn->prep.f, e->profile, lf_sb_host_enforcement (e->host), &r);
+  x.package = &c->fn->prep.facts;
+  x.history = c->env ? &c->env->history : NULL;
+  if (c->env && c->env->log.buf.len)
+    x.output = (lf_str){ c->env->log.buf.data, c->env->log.buf.len };
+  x.init_wall_us = c->init_wall_us;
+  x.init_cpu_us = c->init_cpu_us;
+  x.init_done = c->init_done;
+  x.base64 = c->base64;
+  c->violations_n = lf_judge (&x, r.received_us, c->violations);
+}

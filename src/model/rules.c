@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which rules of rules.def hold for an invocation. Each condition is made of the small questions below; a question that is answered
+ * with yes notes what it saw, so that a user can see why a rule spoke.
+ */
+#include "rules.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NO_SPACE "No space left on device|[Errno 28]|ENOSPC"
+
+enum { BROKEN, NEAR, AS_ENDED };
+
+/* ---- what was seen ---------------------------------------------------------------------------------------------------------------- */
+
+static void note (judge *j, const char *fmt, ...) LF_PRINTF (2, 3);
+
+static void
+note (judge *j, const char *fmt, ...)
+{
+  size_t n = strlen (j->observed);
+  va_list ap;
+  va_start (ap, fmt);
+  if (n > 0 && n + 3 < sizeof j->observed)
+    n += (size_t) snprintf (j->observed + n, sizeof j->observed - n, "; ");
+  vsnprintf (j->observed + n, sizeof j->observed - n, fmt, ap);
+  va_end (ap);
+  j->observed[lf_utf8_valid (j->observed, strlen (j->observed))] = '\0';
+}
+
+static bool
+note_limit (judge *j, lf_limit l)
+{
+  char used[48], allowed[48];
+  lf_show_amount (lf_judge_used (j, l), lf_limit_get (l)->unit, used, sizeof used);
+  lf_show_amount (lf_judge_allowed (j, l), lf_limit_get (l)->unit, allowed, sizeof allowed);
+  note (j, "%s %s of %s", lf_limit_get (l)->id, used, allowed);
+  return true;
+}
+
+int64_t
+lf_judge_used (const judge *j, lf_limit l)
+{
+  const lf_record *r = j->x->r;
+  int64_t used = lf_limit_used (l, j->x->f, r);
+  /* An init that was given up is in no row, but it broke its limit. */
+  if (l == LF_LIM_INIT && used == LF_NONE && r != NULL && j->x->init_wall_us != LF_NONE)
+    return (j->x->init_wall_us + 999) / 1000;
+  return used;
+}
+
+/* The user's own limit of processes may be below the platform's, and strikes first. A streamed response has a limit of its own. */
+int64_t
+lf_judge_allowed (const judge *j, lf_limit l)
+{
+  const lf_profile *p = j->x->p;
+  int64_t allowed = lf_limit_allowed (l, j->x->f, p);
+  if (l == LF_LIM_RESPONSE && j->x->r != NULL && j->x->r->streamed)
+    return p->stream_max_bytes;
+  return l == LF_LIM_PROCESSES && p->nproc_rlimit > 0 && p->nproc_rlimit < allowed ? p->nproc_rlimit : allowed;
+}
+
+int64_t
+lf_whole_cpu_us (const lf_facts *x, int64_t wall_us, int64_t cpu_us)
+{
+  int64_t milli = lf_profile_cpu_milli (x->p, x->f->memory_mb);
+  if (wall_us == LF_NONE || cpu_us == LF_NONE || milli <= 0 || milli >= 1000 || cpu_us > INT64_MAX / 1000 || wall_us < 0 || cpu_us < 0)
+    return LF_NONE;
+  /* What was not spent on computing at this share was spent on waiting for something else, and remains. */
+  int64_t computing = cpu_us * 1000 / milli;
+  return cpu_us + (wall_us > computing ? wall_us - computing : 0);
+}
+
+/* ---- questions: the end ------------------------------------------------------------------------------------------------------------ */
+
+static bool
+before (const judge *j)
+{
+  return j->x->r == NULL;
+}
+
+static bool
+status (judge *j, lf_status s)
+{
+  if (before (j) || j->x->r->status != s)
+    return false;
+  note (j, "status %s", lf_status_name (s));
+  return true;
+}
+
+static bool
+has_failed (const judge *j)
+{
+  if (before (j))
+    return false;
+  lf_status s = j->x->r->status;
+  return s != LF_ST_OK && s != LF_ST_THROTTLED && s != LF_ST_REJECTED;
+}
+
+static bool
+failed (judge *j)
+{
+  if (!has_failed (j))
+    return false;
+  note (j, "status %s", lf_status_name (j->x->r->status));
+  return true;
+}
+
+/* Killed before the handler was called. */
+static bool
+in_init (judge *j)
+{
+  if (before (j) || j->x->r->cold != 1 || j->x->init_done || j->x->init_wall_us == LF_NONE)
+    return false;
+  note (j, "it was loading");
+  return true;
+}
+
+/* Why a throttled request was refused: the rate of requests has its own Reasons, all others are about concurrency. */
+static bool
+rate_throttle (judge *j)
+{
+  const lf_record *r = j->x->r;
+  const char *reason = "RateLimitExceeded";
+  if ((r->error_type == NULL || strstr (r->error_type, reason) == NULL) && (r->error_message == NULL || strstr (r->error_message, reason) == NULL))
+    return false;
+  note (j, "reason: rate limit");
+  return true;
+}
+
+/* ---- questions: quantities ----------------------------------------------------------------------------------------------------------- */
+
+static bool
+nearly (judge *j, lf_limit l)
+{
+  int64_t used = lf_judge_used (j, l), allowed = lf_judge_allowed (j, l);
+  return used != LF_NONE && allowed > 0 && used >= allowed - allowed / 10 && note_limit (j, l);
+}
+
+static bool
+reached (judge *j, lf_limit l)
+{
+  int64_t used = lf_judge_used (j, l), allowed = lf_judge_allowed (j, l);
+  return used != LF_NONE && allowed > 0 && used >= allowed && note_limit (j, l);
+}
+
+static bool
+over (judge *j, lf_limit l)
+{
+  int64_t used = lf_judge_used (j, l), allowed = lf_judge_allowed (j, l);
+  return used != LF_NONE && allowed != LF_NONE && used > allowed && note_limit (j, l);
+}
+
+static bool
+refused_size (judge *j, lf_limit l)
+{
+  const lf_record *r = j->x->r;
+  if (before (j) || r->status != LF_ST_REJECTED || r->async != (l == LF_LIM_ASYNC_REQUEST))
+    return false;
+  if (over (j, l))
+    return true;
+  if (!lf_streq (r->error_type, "RequestEntityTooLargeException"))
+    return false;
+  note (j, "error %s", r->error_type);
+  return true;
+}
+
+static bool
+response_over (judge *j)
+{
+  if (before (j))
+    return false;
+  if (over (j, LF_LIM_RESPONSE))
+    return true;
+  if (!lf_streq (j->x->r->error_type, "Function.ResponseSizeTooLarge"))
+    return false;
+  note (j, "error %s", j->x->r->error_type);
+  return true;
+}
+
+static bool
+base64 (judge *j)
+{
+  if (j->x->base64)
+    note (j, "the response is base64");
+  return j->x->base64;
+}
+
+/* The mark that REPORT shows is the environment's highest so far. A later invocation is only near if it went there itself, where
+ * its own peak is known. */
+static bool
+old_mark (const judge *j)
+{
+  const lf_record *r = j->x->r;
+  int64_t allowed = lf_judge_allowed (j, LF_LIM_MEMORY);
+  return r->cold == 0 && r->peak_memory_bytes != LF_NONE && r->peak_memory_bytes < allowed - allowed / 10;
+}
+
+static bool
+grows (judge *j, lf_trend_id t)
+{
+  static const struct { lf_limit limit; const char *unit; } of[] = { { LF_LIM_MEMORY, "bytes" }, { LF_LIM_TMP, "bytes" }, { LF_LIM_FDS, "descriptors" } };
+  if (before (j) || j->x->history == NULL)
+    return false;
+  const lf_trend *trend = &j->x->history->trend[t];
+  int64_t allowed = lf_judge_allowed (j, of[t].limit), least = t == LF_TREND_MEMORY ? allowed / 2000 : 1;
+  if (!lf_trend_grows (trend, allowed, least, &j->slope, &j->breaks_at))
+    return false;
+  char slope[48], last[48];
+  j->trend = t;
+  lf_show_amount (j->slope, of[t].unit, slope, sizeof slope);
+  lf_show_amount (trend->value[trend->n - 1], of[t].unit, last, sizeof last);
+  note (j, "%s %s after invocation %" PRId64 ", %s more at each", lf_limit_get (of[t].limit)->id, last, trend->at[trend->n - 1], slope);
+  return true;
+}
+
+static int64_t
+wall_us (const lf_record *r)
+{
+  if (r->duration_us == LF_NONE)
+    return LF_NONE;
+  return r->duration_us + (r->init_us == LF_NONE ? 0 : r->init_us);
+}
+
+/* At this share of a CPU, what it computed takes half of the time or more, and it was held back for it. */
+static bool
+starved (judge *j)
+{
+  const lf_record *r = j->x->r;
+  int64_t wall = wall_us (r), milli = lf_profile_cpu_milli (j->x->p, j->x->f->memory_mb);
+  char wait[48], cpu[48];
+  if (r->throttled_us == LF_NONE || r->cpu_us == LF_NONE || wall == LF_NONE || milli <= 0 || milli >= 1000 || r->throttled_us < wall / 4
+      || (double) r->cpu_us * 1000.0 / (double) milli < (double) wall / 2)
+    return false;
+  lf_show_amount (r->throttled_us / 1000, "ms", wait, sizeof wait);
+  lf_show_amount (r->cpu_us / 1000, "ms", cpu, sizeof cpu);
+  note (j, "CPU %s, held back for %s", cpu, wait);
+  return true;
+}
+
+static bool
+waited (judge *j)
+{
+  const lf_record *r = j->x->r;
+  char cpu[48];
+  if (r->cpu_us == LF_NONE || wall_us (r) == LF_NONE || r->cpu_us >= wall_us (r) / 10)
+    return false;
+  lf_show_amount (r->cpu_us / 1000, "ms", cpu, sizeof cpu);
+  note (j, "CPU %s", cpu);
+  return true;
+}
+
+/* ---- questions: /tmp, package, output ------------------------------------------------------------------------------------------------ */
+
+static bool
+tmp_full (judge *j)
+{
+  return reached (j, LF_LIM_TMP);
+}
+
+static bool
+leftovers (judge *j)
+{
+  const lf_history *h = j->x->history;
+  char left[48];
+  if (h == NULL || j->x->r->cold != 0 || h->tmp_before == LF_NONE || h->tmp_before < lf_judge_allowed (j, LF_LIM_TMP) / 10)
+    return false;
+  lf_show_amount (h->tmp_before, "bytes", left, sizeof left);
+  note (j, "%s were there when it began", left);
+  return true;
+}
+
+static bool
+cuda (judge *j)
+{
+  const lf_package_facts *k = j->x->package;
+  if (k == NULL || k->cuda_bytes <= 0)
+    return false;
+  note (j, "%s", k->cuda);
+  return true;
+}
+
+static bool
+workers_wanted (judge *j)
+{
+  if (j->x->package == NULL || !j->x->package->wants_workers)
+    return false;
+  note (j, "the code sets n_jobs");
+  return true;
+}
+
+static bool
+said (judge *j, const char *patterns)
+{
+  const lf_record *r = j->x->r;
+  if (before (j))
+    return false;
+  lf_str message = { r->error_message, r->error_message != NULL ? strlen (r->error_message) : 0 };
+  if (!lf_pattern_find (message, patterns, j->line, sizeof j->line) && !lf_pattern_find (j->x->output, patterns, j->line, sizeof j->line))
+    return false;
+  note (j, "output: %s", j->line);
+  return true;
+}
+
+/* ---- the table -------------------------------------------------------------------------------------------------------------------- */
+
+static const lf_rule_info rules[] = {
+#define RULE(id, subject, severity, condition, when, what, why, fix)                                                                                             \
+  { id, subject, severity == BROKEN ? "broken" : severity == NEAR ? "near" : "broken or near", when, what, why, fix },
+#include "rules.def"
+#undef RULE
+};
+
+#define RULE(id, subject, severity, condition, when, what, why, fix) severity,
+static const int severities[] = {
+#include "rules.def"
+};
+#undef RULE
+
+size_t
+lf_rules (const lf_rule_info **out)
+{
+  *out = rules;
+  return LF_ARRAY_LEN (rules);
+}
+
+const lf_rule_info *
+lf_rule_find (const char *id)
+{
+  for (size_t i = 0; id != NULL && i < LF_ARRAY_LEN (rules); i++)
+    if (strcmp (rules[i].id, id) == 0)
+      return &rules[i];
+  return NULL;
+}
+
+/* ---- judging ----------------------------------------------------------------------------------------------------------------------- */
+
+void
+lf_facts_init (lf_facts *x, const lf_function *f, const lf_profile *p, const lf_enforcement *e, const lf_record *r)
+{
+  *x = (lf_facts){ .f = f, .p = p, .e = e, .r = r, .init_wall_us = LF_NONE, .init_cpu_us = LF_NONE };
+  if (r != NULL)
+    x->output = (lf_str){ r->log_tail, r->log_tail != NULL ? r->log_tail_len : 0 };
+}
+
+static lf_enforced
+enforced (const judge *j)
+{
+  lf_limit l = j->limit;
+  if (l != LF_LIM_COUNT)
+    return j->x->e != NULL ? j->x->e->by[l] : lf_limit_get (l)->by_default;
+  return j->x->e != NULL ? j->x->e->by[LF_LIM_TMP] : lf_limit_get (LF_LIM_TMP)->by_default; /* the file system's: of the same mounts */
+}
+
+static void
+report (size_t i, judge *j, int64_t at_us, lf_violation *v)
+{
+  const lf_record *r = j->x->r;
+  if (lf_limit_parse (rules[i].subject, &j->limit) != 0)
+    j->limit = LF_LIM_COUNT;
+  const char *unit = j->limit != LF_LIM_COUNT ? lf_limit_get (j->limit)->unit : NULL;
+  *v = (lf_violation){
+    .request_id = r != NULL ? r->request_id : NULL,
+    .function = r != NULL && r->function != NULL ? r->function : j->x->f->name,
+    .at_us = at_us,
+    .limit_id = rules[i].subject,
+    .severity = severities[i] == BROKEN || (severities[i] == AS_ENDED && has_failed (j)) ? LF_SEV_BROKEN : LF_SEV_NEAR,
+    .used = unit != NULL ? lf_judge_used (j, j->limit) : LF_NONE,
+    .allowed = unit != NULL ? lf_judge_allowed (j, j->limit) : LF_NONE,
+    .unit = unit,
+    .enforced = enforced (j),
+    .rule = rules[i].id,
+  };
+  lf_fill (v->message, sizeof v->message, rules[i].what, j);
+  size_t n = strlen (v->message);
+  if (n + 1 < sizeof v->message)
+    {
+      v->message[n++] = ' ';
+      lf_fill (v->message + n, sizeof v->message - n, rules[i].why, j);
+    }
+  lf_fill (v->fix, sizeof v->fix, rules[i].fix, j);
+  snprintf (v->observed, sizeof v->observed, "%s", j->observed);
+}
+
+static bool
+spoken (const lf_violation *v, size_t n, const char *subject)
+{
+  for (size_t i = 0; i < n; i++)
+    if (strcmp (v[i].limit_id, subject) == 0)
+      return true;
+  return false;
+}
+
+/* In the order of the table. Nearly every invocation breaks nothing, so a question costs a comparison or two until one is answered. */
+size_t
+lf_judge (const lf_facts *facts, int64_t at_us, lf_violation out[LF_VIOLATIONS_MAX])
+{
+  size_t n = 0, i = 0;
+  judge j, *x = &j;
+  j.x = facts;
+#define RULE(id, subject, severity, condition, when, what, why, fix)                                                                                             \
+  j.observed[0] = j.line[0] = '\0';                                                                                                                              \
+  if (n < LF_VIOLATIONS_MAX && !spoken (out, n, subject) && (condition))                                                                                         \
+    report (i, x, at_us, &out[n++]);                                                                                                                             \
+  i++;
+#include "rules.def"
+#undef RULE
+  return n;
+}
+
+size_t
+lf_violations (const lf_function *f, const lf_profile *p, const lf_enforcement *e, const lf_record *r, lf_violation out[LF_VIOLATIONS_MAX])
+{
+  lf_facts x;
+  lf_facts_init (&x, f, p, e, r);
+  return lf_judge (&x, r->received_us, out);
+}
+
+size_t
+lf_violations_static (const lf_function *f, const lf_profile *p, int64_t at_us, lf_violation out[LF_VIOLATIONS_MAX])
+{
+  lf_facts x;
+  lf_facts_init (&x, f, p, NULL, NULL);
+  return lf_judge (&x, at_us, out);
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The rules: their table is whole, patterns find what libraries say and nothing else, growth is growth, advice is computed.
+ */
+#include "model_help.h"
+
+static bool
+finds (const char *text, const char *patterns)
+{
+  char line[200];
+  return lf_pattern_find ((lf_str){ text, strlen (text) }, patterns, line, sizeof line);
+}
+
+static void
+patterns (void **state)
+{
+  (void) state;
+  assert_true (finds ("OSError: [Errno 30] Read-only file system: '/home/x'", "read-only FILE system*/home/"));
+  assert_false (finds ("/home/x: Read-only file system", "Read-only file system*/home/")); /* in order */
+  assert_true (finds ("abc", "x|b"));
+  assert_true (finds ("a ab abc", "a*b*c"));
+  assert_false (finds ("a ab abc", "a*b*d|e"));
+  assert_false (finds ("", "a"));
+  assert_false (finds ("a", ""));
+  assert_false (finds ("ab", "abc"));
+  assert_true (finds ("xxab", "ab"));
+  char far[2000];
+  memset (far, '.', sizeof far);
+  memcpy (far, "first", 5);
+  memcpy (far + 1900, "second", 7);
+  assert_false (finds (far, "first*second"));
+  char line[32];
+  const char *text = "one\rtwo \033[93mpunkt\033[0m\xc2\xa0\xc2\xa0 here and so on for long\nthree";
+  assert_true (lf_pattern_find ((lf_str){ text, strlen (text) }, "punkt", line, sizeof line));
+  assert_string_equal (line, "two punkt here and so on for lo");
+  assert_true (lf_pattern_find ((lf_str){ text, strlen (text) }, "three", line, sizeof line));
+  assert_string_equal (line, "three");
+}
+
+/* Random bytes, random patterns: no byte outside is read (the sanitizers see to it), and the line is text. */
+static void
+patterns_of_garbage (void **state)
+{
+  uint64_t seed = 7;
+  (void) state;
+  for (int i = 0; i < 20000; i++)
+    {
+      char text[64], pattern[12], line[24];
+      size_t n = 0;
+      for (size_t k = 0; k < sizeof text + sizeof pattern; k++)
+        {
+          seed = seed * UINT64_C (6364136223846793005) + UINT64_C (1442695040888963407);
+          char c = "ab*|\n\033[\xc2\xa0m"[(seed >> 40) % 10];
+          if (k < sizeof text)
+            text[k] = c;
+          else
+            pattern[n++] = c;
+        }
+      pattern[sizeof pattern - 1] = '\0';
+      size_t len = (size_t) (seed >> 50) % sizeof text;
+      char *copy = malloc (len + 1);
+      memcpy (copy, text, len);
+      if (lf_pattern_find ((lf_str){ copy, len }, pattern, line, sizeof line))
+        assert_int_equal (lf_utf8_valid (line, strlen (line)), strlen (line));
+      free (copy);
+    }
+}
+
+static bool
+grows (const int64_t *v, size_t n, int64_t allowed, int64_t *slope, int64_t *at)
+{
+  lf_trend t = { 0 };
+  for (size_t i = 0; i < n; i++)
+    lf_trend_add (&t, (int64_t) i + 1, v[i]);
+  return lf_trend_grows (&t, allowed, 1, slope, at);
+}
+
+static void
+growth (void **state)
+{
+  static const struct
+  {
+    int64_t v[20];
+    size_t n;
+    bool grows;
+    int64_t slope, at;
+  } cases[] = {
+    { { 10, 20, 30, 40, 50 }, 5, true, 10, 100 },
+    { { 10, 20, 30, 40 }, 4, false, 0, 0 },                              /* too few */
+    { { 10, 20, 30, 40, 40 }, 5, false, 0, 0 },                          /* stands still */
+    { { 10, 20, 30, 40, 39 }, 5, false, 0, 0 },                          /* goes back */
+    { { 10, 500, 501, 502, 503 }, 5, true, 1, 502 },                     /* a leap, then one at each: the median */
+    { { 10, 100, 200, 300, 301 }, 5, false, 0, 0 },                      /* creeps after it grew */
+    { { 500, 10, 20, 30, 40, 50 }, 6, true, 10, 101 },                   /* what was before the fall is forgotten */
+    { { 10, 20, 30, 40, 1005 }, 5, true, 10, 5 },                        /* there already */
+    { { 0, 0, 0, 0, 0 }, 5, false, 0, 0 },
+    { { 100, 90, 80, 70, 60 }, 5, false, 0, 0 },
+    { { 10, LF_NONE, 20, 30, 40, 50 }, 6, true, 10, 101 },               /* what was not measured is left out, and counted in time */
+    { { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20 }, 20, true, 1, 1000 },
+  };
+  int64_t slope = 0, at = 0;
+  (void) state;
+  for (size_t i = 0; i < LF_ARRAY_LEN (cases); i++)
+    {
+      bool got = grows (cases[i].v, cases[i].n, 1000, &slope, &at);
+      if (got != cases[i].grows)
+        fail_msg ("case %zu", i);
+      if (got && (slope != cases[i].slope || at != cases[i].at))
+        fail_msg ("case %zu: slope %lld, at %lld", i, (long long) slope, (long long) at);
+    }
+  const int64_t slow[] = { 1, 2, 3, 4, 5 };
+  assert_true (grows (slow, 5, 10005, &slope, &at));
+  assert_false (grows (slow, 5, 10006, &slope, &at)); /* beyond the horizon */
+  assert_false (grows (slow, 5, 0, &slope, &at));
+}
+
+static void
+table (void **state)
+{
+  const lf_rule_info *rules;
+  size_t n = lf_rules (&rules);
+  (void) state;
+  for (size_t i = 0; i < n; i++)
+    {
+      assert_ptr_equal (lf_rule_find (rules[i].id), &rules[i]); /* no id twice */
+      assert_true (strlen (rules[i].when) > 10 && strlen (rules[i].what) > 10 && strlen (rules[i].why) > 10 && strlen (rules[i].fix) > 10);
+    }
+  assert_null (lf_rule_find ("nothing"));
+  assert_null (lf_rule_find (NULL));
+}
+
+/* Which rule a failure's output leads to, with the messages as the libraries print them. */
+static void
+outputs (void **state)
+{
+  static const struct
+  {
+    const char *rule, *output, *word; /* word: in the fix */
+  } cases[] = {
+    { "readonly_home", "OSError: [Errno 30] Read-only file system: '/home/sbx_user1051'", "HOME=/tmp" },
+    { "readonly_home",
+      "[ERROR] OSError: [Errno 30] Read-only file system: '/home/sbx_user1051'\rTraceback (most recent call last):\r  File "
+      "\"/opt/python/huggingface_hub/file_download.py\", line 1127",
+      "HF_HOME=/tmp/huggingface" },
+    { "readonly_home", "OSError: [Errno 30] Read-only file system: '/home/sbx_user1051/.cache'\r  File \"/opt/python/torch/hub.py\", line 5", "TORCH_HOME=/tmp/torch" },
+    { "readonly_home",
+      "There was a problem when trying to write in your cache folder (/home/sbx_user1051/.cache/huggingface/hub). You should set the environment "
+      "variable TRANSFORMERS_CACHE to a writable directory.",
+      "HF_HOME=/tmp/huggingface" },
+    { "readonly_home", "Error: EROFS: read-only file system, mkdir '/home/sbx_user1051/.cache'", "HOME=/tmp" },
+    { "readonly_filesystem", "Error: EROFS: read-only file system, open '/var/task/out.json'", "/tmp/out.json" },
+    { "readonly_lock", "OSError: [Errno 30] Read-only file system: '/var/task/model/.locks/models--x/abc.lock'", "/tmp" },
+    { "numba_cache", "RuntimeError: cannot cache function '__shear_dense': no locator available for file '/var/task/librosa/util/utils.py'", "NUMBA_CACHE_DIR" },
+    { "no_shared_memory", "OSError: [Errno 38] Function not implemented", "threads" },
+    { "no_shared_memory", "RuntimeError: unable to open shared memory object </torch_9_1> in read-write mode: Function not implemented (38)", "num_workers=0" },
+    { "not_serializable", "[ERROR] Runtime.MarshalError: Unable to marshal response: Object of type Tensor is not JSON serializable", "tolist" },
+    { "not_serializable", "Object of type uint8 is not JSON serializable", "item" },
+    { "allocation_refused", "numpy.core._exceptions._ArrayMemoryError: Unable to allocate 2.00 GiB for an array with shape (16384, 16384)", "--memory 2496" },
+    { "allocation_refused", "RuntimeError: [enforce fail at alloc_cpu.cpp:75] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 1073741824 bytes. Error code 12",
+      "--memory 1280" },
+    { "allocation_refused", "MemoryError: Unable to allocate 74.5 GiB for an array with shape (100000, 100000) and data type float64", "the most there is, for 74.5 GB" },
+    { "too_many_descriptors", "OSError: [Errno 24] Too many open files: 'x'", "with open" },
+    { "too_many_descriptors", "Error: EMFILE: too many open files, open 'x'", "with open" },
+    { "too_many_processes", "OpenBLAS blas_thread_init: pthread_create failed for thread 5 of 64: Resource temporarily unavailable", "OMP_NUM_THREADS" },
+    { "unreadable_files", "PermissionError: [Errno 13] Permission denied: '/var/task/model.bin'", "chmod -R a+rX" },
+    { "tmp_full_meanwhile", "OSError: [Errno 28] No space left on device", "--tmp 1024" },
+    { NULL, "ValueError: shapes (3,) and (4,) not aligned", NULL },
+    { NULL, "KeyError: 'image'", NULL },
+    { NULL, "TypeError: Object of type set is not JSON serializable", NULL },
+    { NULL, "FileNotFoundError: [Errno 2] No such file or directory: '/var/task/model.bin'", NULL },
+    { NULL, "PermissionError: [Errno 13] Permission denied: '/tmp/x'", NULL },
+    { NULL, "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='x', port=443): Max retries exceeded", NULL },
+  };
+  lf_function f = a_function (now26, "python3.12");
+  (void) state;
+  for (size_t i = 0; i < LF_ARRAY_LEN (cases); i++)
+    {
+      lf_record r;
+      lf_violation v[LF_VIOLATIONS_MAX];
+      lf_record_init (&r);
+      r.status = LF_ST_FUNCTION_ERROR;
+      r.max_memory_bytes = 30 * LF_MB;
+      r.tmp_used_bytes = 0;
+      r.log_tail = cases[i].output;
+      r.log_tail_len = strlen (r.log_tail);
+      size_t n = lf_violations (&f, now26, NULL, &r, v);
+      if (n != (cases[i].rule != NULL) || (n && (strcmp (v[0].rule, cases[i].rule) != 0 || strstr (v[0].fix, cases[i].word) == NULL)))
+        fail_msg ("%s\ngives %s: %s", cases[i].output, n ? v[0].rule : "nothing", n ? v[0].fix : "");
+      assert_true (n == 0 || (v[0].severity == LF_SEV_BROKEN && strstr (v[0].observed, "output: ") != NULL));
+      /* The same in the error's message; and with an answer that is well, hardly anything is said. */
+      r.error_message = r.log_tail;
+      r.log_tail = NULL;
+      assert_int_equal (lf_violations (&f, now26, NULL, &r, v), n);
+      r.status = LF_ST_OK;
+      n = lf_violations (&f, now26, NULL, &r, v);
+      assert_true (n == 0 || (n == 1 && v[0].severity == LF_SEV_NEAR));
+    }
+  lf_function_fini (&f);
+}
+
+/* One rule speaks for each subject: the most specific. */
+static void
+specific_first (void **state)
+{
+  lf_function f = a_function (now26, "python3.12");
+  lf_record r;
+  lf_facts x;
+  lf_history h = { .served = 6 };
+  lf_violation v[LF_VIOLATIONS_MAX];
+  (void) state;
+  f.memory_mb = 512;
+  lf_record_init (&r);
+  r.status = LF_ST_OUT_OF_MEMORY;
+  r.cold = 0;
+  r.max_memory_bytes = 512 * LF_MB;
+  lf_facts_init (&x, &f, now26, NULL, &r);
+  assert_int_equal (lf_judge (&x, 1, v), 1);
+  assert_string_equal (v[0].rule, "out_of_memory");
+  assert_non_null (strstr (v[0].fix, "`--memory 1024`"));
+  x.history = &h;
+  for (int64_t i = 1; i <= 6; i++)
+    lf_trend_add (&h.trend[LF_TREND_MEMORY], i, i * 80 * LF_MB);
+  assert_int_equal (lf_judge (&x, 1, v), 1);
+  assert_string_equal (v[0].rule, "out_of_memory_growth");
+  assert_non_null (strstr (v[0].message, "80 MB an invocation"));
+  r.status = LF_ST_TIMEOUT;
+  r.duration_us = 3000000;
+  r.max_memory_bytes = 100 * LF_MB;
+  r.cpu_us = 850000;
+  r.throttled_us = 2100000;
+  x.history = NULL;
+  assert_int_equal (lf_judge (&x, 1, v), 1);
+  assert_string_equal (v[0].rule, "timeout_cpu");
+  assert_non_null (strstr (v[0].message, "waited 2.1 s of that for CPU. 512 MB give 0.29 of one CPU"));
+  assert_string_equal (v[0].fix, "Give it `--memory 1769`, which is one whole CPU, before raising the timeout. At 1769 MB, one whole CPU, what it had done by "
+                                 "then would take about 909 ms.");
+  r.cpu_us = 100000;
+  r.throttled_us = 0;
+  assert_int_equal (lf_judge (&x, 1, v), 1);
+  assert_string_equal (v[0].rule, "timeout_waiting");
+  lf_function_fini (&f);
+}
+
+static void
+packages (void **state)
+{
+  lf_function f = a_function (now26, "python3.12");
+  lf_facts x;
+  lf_violation v[LF_VIOLATIONS_MAX];
+  lf_package_facts k = { .known = true, .code_bytes = 190 * LF_MB, .layer_bytes = 55 * LF_MB, .prune_bytes = 80 * LF_MB, .prune = "torch/test (80 MB)" };
+  (void) state;
+  f.package_bytes = 245 * LF_MB;
+  lf_facts_init (&x, &f, now26, NULL, NULL);
+  x.package = &k;
+  assert_int_equal (lf_judge (&x, 1, v), 1);
+  assert_string_equal (v[0].rule, "package_near");
+  assert_non_null (strstr (v[0].message, "Its layers are 55 MB, so the code (190 MB) must be smaller than 204472320 bytes."));
+  assert_true (lf_starts (v[0].fix, "Pruning torch/test (80 MB) saves 80 MB. "));
+  k.cuda_bytes = 60 * LF_MB;
+  snprintf (k.cuda, sizeof k.cuda, "libcudnn.so.8");
+  assert_int_equal (lf_judge (&x, 1, v), 1);
+  assert_string_equal (v[0].rule, "cuda_libraries");
+  lf_function_fini (&f);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (patterns), cmocka_unit_test (patterns_of_garbage), cmocka_unit_test (growth),   cmocka_unit_test (table),
+    cmocka_unit_test (outputs),  cmocka_unit_test (specific_first),      cmocka_unit_test (packages),
+  };
+  return cmocka_run_group_tests (tests, load_profiles, free_profiles);
+}
