@@ -91,7 +91,7 @@ newer_schema (void **state)
   make_log (path, 1);
   help_sql (path, "PRAGMA user_version = 99");
   refused (path, "version 99");
-  refused (path, "up to 2");
+  refused (path, "up to 3");
   assert_int_equal (help_sql (path, "SELECT count (*) FROM invocations"), 1);
 }
 
