@@ -143,11 +143,14 @@ typedef struct lf_rt_ops
   void (*revoke) (void *face);
   /* Stop reading the response that is being streamed, or go on. */
   void (*pause) (void *face, bool stop);
+  /* What came by lf_engine_response may now be acknowledged: its caller, who waits longer, has been told first. */
+  void (*accepted) (void *face);
 } lf_rt_ops;
 
 /* What the routes report. The environment must be alive; calls in a wrong state are the route's to refuse (it owns the protocol state). */
 void lf_engine_next (lf_live_env *env);                                       /* /next arrived */
-/* /response or /error arrived whole. body is moved when not NULL. `error`: it was /error. */
+/* /response or /error arrived whole. body is moved when not NULL. `error`: it was /error. The runtime is told by `accepted`, at the end of the
+ * loop turn. */
 void lf_engine_response (lf_live_env *env, lf_buf *body, bool error, lf_str content_type, lf_str error_type);
 void lf_engine_response_too_large (lf_live_env *env, lf_str body /* what was kept of it */, int64_t bytes);
 /* A response that arrives in pieces. lf_engine_stream_wanted: its caller takes pieces; else it is to be collected and given to

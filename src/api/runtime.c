@@ -22,6 +22,7 @@ typedef struct lf_face
   lf_http_server *server;
   lf_rt_state state;
   lf_http_req *waiting[LF_WAITING_MAX]; /* parked /next, oldest first */
+  lf_http_req *answered;                /* a response or error taken, told so after its caller is */
   size_t waiting_n;
   bool pending;                         /* an invocation waits for a /next */
   bool have_event;                      /* an event is being worked on: /next again gives it again */
@@ -323,7 +324,7 @@ on_response (lf_face *face, lf_http_req *r, lf_str id)
   lf_str content = lf_http_get (r, "Content-Type");
   snprintf (content_copy, sizeof content_copy, "%.*s", (int) content.n, content.n ? content.p : "");
   bool error = broken_stream (r, &body, type_copy);
-  reply_accepted (r);
+  face->answered = r;
   lf_engine_response (face->env, &body, error, (lf_str){ content_copy, strlen (content_copy) }, (lf_str){ type_copy, strlen (type_copy) });
   lf_buf_fini (&body);
 }
@@ -366,7 +367,7 @@ on_error (lf_face *face, lf_http_req *r, lf_str id)
   lf_buf_init (&r->body, 0);
   if (lf_str_eq (lf_http_get (r, "Content-Type"), "application/vnd.aws.lambda.error.cause+json"))
     strip_cause (&body);
-  reply_accepted (r);
+  face->answered = r;
   lf_engine_response (face->env, &body, true, (lf_str){ "application/json", 16 }, (lf_str){ NULL, 0 });
   lf_buf_fini (&body);
 }
@@ -527,6 +528,8 @@ on_gone (lf_http_req *r, void *user)
 {
   lf_face *face = user;
   stream_ended (face, r);
+  if (face->answered == r)
+    face->answered = NULL;
   for (size_t i = 0; i < face->waiting_n; i++)
     if (face->waiting[i] == r)
       {
@@ -577,6 +580,7 @@ face_drop (void *f)
 {
   lf_face *face = f;
   face->waiting_n = 0;
+  face->answered = NULL;
   face->state = LF_RT_STARTED;
   face->pending = face->have_event = face->stream_broke = false;
   face->streaming = NULL;
@@ -591,6 +595,16 @@ face_revoke (void *f)
 }
 
 static void
+face_accepted (void *f)
+{
+  lf_face *face = f;
+  lf_http_req *r = face->answered;
+  face->answered = NULL;
+  if (r)
+    reply_accepted (r);
+}
+
+static void
 face_close (void *f)
 {
   lf_face *face = f;
@@ -599,4 +613,4 @@ face_close (void *f)
 }
 
 const lf_rt_ops lf_api_runtime = { .open = face_open, .deliver = face_deliver, .drop = face_drop, .close = face_close, .revoke = face_revoke,
-                                .pause = face_pause };
+                                .pause = face_pause, .accepted = face_accepted };

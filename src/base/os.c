@@ -34,8 +34,8 @@ lf_wall_us (void)
   return clock_us (CLOCK_REALTIME);
 }
 
-void
-lf_random_bytes (void *p, size_t n)
+static void
+kernel_random (void *p, size_t n)
 {
   char *q = p;
   while (n > 0)
@@ -48,6 +48,28 @@ lf_random_bytes (void *p, size_t n)
       q += k;
       n -= (size_t) k;
     }
+}
+
+/* Small amounts come from a store of the thread's own, filled by one call for many; what was given out is wiped there. A forked child would
+ * have its parent's store: it must not ask (ours only exec). */
+void
+lf_random_bytes (void *p, size_t n)
+{
+  static _Thread_local unsigned char pool[2048];
+  static _Thread_local size_t left;
+  if (n > sizeof pool / 8)
+    {
+      kernel_random (p, n);
+      return;
+    }
+  if (left < n)
+    {
+      kernel_random (pool, sizeof pool);
+      left = sizeof pool;
+    }
+  left -= n;
+  memcpy (p, pool + left, n);
+  memset (pool + left, 0, n);
 }
 
 void

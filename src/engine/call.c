@@ -155,6 +155,19 @@ lf_engine_forget (lf_call *c)
 
 /* ---- while it runs --------------------------------------------------------------------------------------------------------------- */
 
+/* Measures start anew. Nothing ran since the last look, at the end of the invocation before. */
+static void
+mark (lf_live_env *env)
+{
+  if (env->usage.tmp_bytes == LF_NONE)
+    lf_live_env_look (env);
+  env->cpu_base = env->usage.cpu_us;
+  env->throttled_base = env->usage.throttled_us;
+  env->tmp_base = env->usage.tmp_bytes;
+  lf_sandbox_mark (env->sb);
+  env->marked = true;
+}
+
 /* The environment works for this call from now on: measures and output count for it. Called again at delivery, when it must not start
  * over what the init has used. */
 void
@@ -167,13 +180,9 @@ lf_call_begin (lf_call *c, lf_live_env *env)
   memcpy (c->env_id, env->id, sizeof c->env_id);
   if (!env->sb)
     return; /* being launched: all bases are zero */
-  /* Nothing ran since the last look, at the end of the invocation before. */
-  if (env->usage.tmp_bytes == LF_NONE)
-    lf_live_env_look (env);
-  env->cpu_base = env->usage.cpu_us;
-  env->throttled_base = env->usage.throttled_us;
-  env->tmp_base = env->usage.tmp_bytes;
-  lf_sandbox_mark (env->sb);
+  if (!env->marked)
+    mark (env);
+  env->marked = false;
   /* What a background thread printed since belongs to this invocation's log, as on Lambda. */
 }
 
@@ -217,6 +226,7 @@ void
 lf_engine_response (lf_live_env *env, lf_buf *body, bool error, lf_str content_type, lf_str error_type)
 {
   lf_call *c = env->call;
+  lf_engine_acknowledge (env);
   if (!c || lf_sandbox_check_memory (env->sb))
     return; /* more memory than the function has: its end follows, and this answer would not have come on Lambda */
   lf_buf_fini (&c->body);
@@ -348,9 +358,13 @@ measure (lf_call *c)
   lf_live_env_drain (env);
   lf_live_env_look (env);
   c->usage = env->usage;
-  /* The look costs tens of microseconds: not for the shortest invocations, in which little is opened. */
-  if (c->inv.duration_us >= LF_COUNTS_US || c->inv.cold)
-    lf_sandbox_counts (env->sb, &c->record.fds, &c->record.processes);
+  /* The look costs tens of microseconds: not for the shortest invocations, in which little is opened, and not a hundred times a second. */
+  lf_time_us now = lf_now_us ();
+  if (c->inv.cold || (c->inv.duration_us >= LF_COUNTS_US && now - env->counted_at > LF_COUNTS_AGE_US))
+    {
+      lf_sandbox_counts (env->sb, &c->record.fds, &c->record.processes);
+      env->counted_at = now;
+    }
   c->cpu_us = less (c->usage.cpu_us, env->cpu_base);
   c->throttled_us = less (c->usage.throttled_us, env->throttled_base);
   c->tmp_growth = less (c->usage.tmp_bytes, env->tmp_base);
@@ -535,6 +549,8 @@ lf_call_finish (lf_call *c)
       env->call = NULL;
       lf_log_ring_reset (&env->log);
       memset (&env->launch_error, 0, sizeof env->launch_error);
+      if (env->sb && !env->dead && c->inv.responded)
+        mark (env); /* now, and not when the next caller waits for it */
     }
   c->env = NULL;
   lf_engine_queue_answer (c); /* also when told already: it is released there, after its row is committed */

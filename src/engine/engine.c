@@ -170,6 +170,41 @@ lf_engine_queue_answer (lf_call *c)
   c->engine->waiting_tail = &c->next;
 }
 
+void
+lf_engine_acknowledge (lf_live_env *env)
+{
+  if (env->acknowledge)
+    return;
+  env->acknowledge = true;
+  env->acknowledge_next = env->engine->acknowledge;
+  env->engine->acknowledge = env;
+}
+
+void
+lf_engine_unacknowledge (lf_live_env *env)
+{
+  if (!env->acknowledge)
+    return;
+  lf_live_env **at = &env->engine->acknowledge;
+  while (*at != env)
+    at = &(*at)->acknowledge_next;
+  *at = env->acknowledge_next;
+  env->acknowledge = false;
+}
+
+/* After the callers: a runtime that hears of its answer's arrival goes on at once, and would take the processor from them. */
+static void
+acknowledge_all (lf_engine *e)
+{
+  while (e->acknowledge)
+    {
+      lf_live_env *env = e->acknowledge;
+      lf_engine_unacknowledge (env);
+      if (env->face)
+        e->rt->accepted (env->face);
+    }
+}
+
 static void
 flush_once (lf_engine *e)
 {
@@ -211,6 +246,7 @@ flush (lf_engine *e)
       if (!e->waiting && !lf_store_dirty (e->store))
         break;
     }
+  acknowledge_all (e);
   if (e->retired)
     lf_engine_sweep (e);
 }

@@ -12,6 +12,7 @@
 #define LF_FREEZE_DELAY_US 10000
 #define LF_SAMPLE_MS 50
 #define LF_COUNTS_US 1000
+#define LF_COUNTS_AGE_US 50000
 #define LF_HOLD_US (250 * 1000)
 
 struct lf_live_fn
@@ -57,6 +58,9 @@ struct lf_live_env
   int polls_open;
   bool destroying, dead, recorded;
   bool unnoticed;           /* its runtime has crashed in a way that Lambda does not see: the deadline will end the invocation */
+  bool marked;              /* measures were started anew after the last invocation; nothing has run since */
+  bool acknowledge;         /* its runtime waits to hear that its answer was taken */
+  lf_live_env *acknowledge_next;
   bool launched, next_early; /* its exec was told; it asked for an event before that was */
   lf_log_ring log;          /* output since the current invocation (or the init before it) began */
   lf_buf init_error_body;   /* /init/error of the last init, or empty */
@@ -68,6 +72,7 @@ struct lf_live_env
   lf_history history;       /* what its invocations left behind, for the rules */
   lf_time_us init_began;    /* of its runtime's last start; LF_NONE once an event was delivered */
   int64_t init_cpu_base;
+  lf_time_us counted_at;    /* descriptors and processes */
 };
 
 struct lf_call
@@ -140,6 +145,7 @@ struct lf_engine
   size_t queue_n, queue_cap, queue_head;
   bool stepping;
   lf_call *waiting, **waiting_tail;
+  lf_live_env *acknowledge; /* environments whose runtime posted an answer in this loop turn */
   size_t envs, calls;
   char open_line[33];       /* the environment whose output ended within a line; the next word is not its own */
   char *enforcement_json;
@@ -154,6 +160,8 @@ struct lf_engine
 /* engine.c */
 void lf_engine_event (lf_engine *e, const lf_event *ev);
 void lf_engine_queue_answer (lf_call *c);
+void lf_engine_acknowledge (lf_live_env *env);  /* at the end of the loop turn */
+void lf_engine_unacknowledge (lf_live_env *env); /* it goes away */
 void lf_engine_say (lf_engine *e, const lf_function *f, const char *text, size_t n);           /* whole lines of ours */
 void lf_engine_say_output (lf_engine *e, lf_live_env *env, const char *text, size_t n); /* what a function printed */
 void lf_engine_log_failed (lf_engine *e, const lf_error *err);

@@ -135,6 +135,7 @@ void
 lf_live_env_restart (lf_live_env *env)
 {
   lf_error err = { 0 };
+  env->marked = false;
   lf_buf_reset (&env->init_error_body);
   env->init_error_type[0] = 0;
   if (env->core->inv)
@@ -364,6 +365,7 @@ free_env (lf_live_env *env)
 {
   lf_engine *e = env->engine;
   lf_env *core = env->core;
+  lf_engine_unacknowledge (env);
   if (env->face)
     e->rt->close (env->face);
   lf_sandbox_free (env->sb);

@@ -33,12 +33,36 @@ add_str (lf_buf *b, const char *s)
   lf_buf_add_json_str (b, s != NULL ? s : "", s != NULL ? strlen (s) : 0);
 }
 
+/* These lines are made for every invocation, before its caller is answered: by hand, not by printf. */
+static void
+add_number (lf_buf *b, int64_t v)
+{
+  char digits[24], *p = digits + sizeof digits;
+  uint64_t rest = v < 0 ? 0 - (uint64_t) v : (uint64_t) v;
+  do
+    *--p = (char) ('0' + rest % 10);
+  while (rest /= 10);
+  if (v < 0)
+    *--p = '-';
+  lf_buf_add (b, p, (size_t) (digits + sizeof digits - p));
+}
+
+static void
+add_field_number (lf_buf *b, const char *title, int64_t v, const char *unit)
+{
+  lf_buf_adds (b, title);
+  add_number (b, v);
+  lf_buf_adds (b, unit);
+}
+
 /* "12.34" from microseconds, rounded half up. */
 static void
 add_ms_text (lf_buf *b, int64_t us)
 {
   int64_t h = us > 0 ? us / 10 + (us % 10 >= 5) : 0;
-  lf_buf_addf (b, "%" PRId64 ".%02d", h / 100, (int) (h % 100));
+  add_number (b, h / 100);
+  const char frac[3] = { '.', (char) ('0' + h % 100 / 10), (char) ('0' + h % 10) };
+  lf_buf_add (b, frac, 3);
 }
 
 /* The shortest form with up to three decimals: 12.345, 12.3, 12. */
@@ -164,7 +188,11 @@ lf_line_start (lf_buf *b, const lf_profile *p, const lf_function *f, const char 
 {
   if (!is_json (p, f))
     {
-      lf_buf_addf (b, "START RequestId: %s Version: %s\n", request_id, version (f));
+      lf_buf_adds (b, "START RequestId: ");
+      lf_buf_adds (b, request_id);
+      lf_buf_adds (b, " Version: ");
+      lf_buf_adds (b, version (f));
+      lf_buf_addc (b, '\n');
       return done (b);
     }
   char *arn = lf_function_arn (f, NULL);
@@ -185,8 +213,11 @@ int
 lf_line_end (lf_buf *b, const lf_profile *p, const lf_function *f, const char *request_id, int64_t wall_us)
 {
   (void) wall_us;
-  if (!is_json (p, f)) /* the JSON form has no event for it at the default level */
-    lf_buf_addf (b, "END RequestId: %s\n", request_id);
+  if (is_json (p, f))
+    return done (b); /* the JSON form has no event for it at the default level */
+  lf_buf_adds (b, "END RequestId: ");
+  lf_buf_adds (b, request_id);
+  lf_buf_addc (b, '\n');
   return done (b);
 }
 
@@ -233,7 +264,8 @@ add_field_ms (lf_buf *b, const char *title, int64_t us)
 {
   if (us == LF_NONE)
     return;
-  lf_buf_addf (b, "%s: ", title);
+  lf_buf_adds (b, title);
+  lf_buf_adds (b, ": ");
   add_ms_text (b, us);
   lf_buf_adds (b, " ms\t");
 }
@@ -242,15 +274,17 @@ static void
 report_text (lf_buf *b, const lf_profile *p, const lf_function *f, const lf_record *r)
 {
   bool old = p->style == LF_STYLE_2020, init_first = old && f->rt.kind == LF_RT_PROVIDED;
-  lf_buf_addf (b, "REPORT RequestId: %s\t", r->request_id);
+  lf_buf_adds (b, "REPORT RequestId: ");
+  lf_buf_adds (b, r->request_id);
+  lf_buf_addc (b, '\t');
   if (init_first)
     add_field_ms (b, "Init Duration", r->init_us);
   add_field_ms (b, "Duration", shown_duration (p, f, r));
   if (r->billed_ms != LF_NONE)
-    lf_buf_addf (b, "Billed Duration: %" PRId64 " ms%s\t", r->billed_ms, old ? " " : "");
-  lf_buf_addf (b, "Memory Size: %" PRId64 " MB\t", r->memory_mb != LF_NONE ? r->memory_mb : f->memory_mb);
+    add_field_number (b, "Billed Duration: ", r->billed_ms, old ? " ms \t" : " ms\t");
+  add_field_number (b, "Memory Size: ", r->memory_mb != LF_NONE ? r->memory_mb : f->memory_mb, " MB\t");
   if (max_memory_mb (r) != LF_NONE)
-    lf_buf_addf (b, "Max Memory Used: %" PRId64 " MB\t", max_memory_mb (r));
+    add_field_number (b, "Max Memory Used: ", max_memory_mb (r), " MB\t");
   if (!init_first)
     add_field_ms (b, "Init Duration", r->init_us);
   const char *status = report_status (r);

@@ -20,6 +20,7 @@
 
 #define FILE_AGE_US 50000
 #define LOOK_AGE_US 200
+#define MARK_LOOK_AGE_US 20000
 #define MARK_STEP LF_MB
 #define FREE_WAIT_MS 2000 /* for a sandbox that is freed while it lives */
 #define SAMPLE_PROCESSES_MAX 4096
@@ -262,8 +263,8 @@ lf_sandbox_usage (lf_sandbox *s, lf_sb_usage *out)
 void
 lf_sandbox_mark (lf_sandbox *s)
 {
-  /* The caller has mostly just asked for the usage: nothing runs between invocations, so that look still holds. */
-  if (!s->looked_at || lf_now_us () - s->looked_at > LOOK_AGE_US)
+  /* The caller has mostly just asked for the usage: little runs between an answer and the next event, so that look still holds. */
+  if (!s->looked_at || lf_now_us () - s->looked_at > MARK_LOOK_AGE_US)
     look (s);
   raise_mark (&s->max_memory, kernel_peak (s));
   if (lf_cg_peak_reset (s->cg) == 0)
