@@ -215,7 +215,7 @@ typedef int64_t lf_time_us; /* microseconds of a monotonic clock, or of a virtua
 
 lf_time_us lf_now_us (void);                                    /* CLOCK_MONOTONIC */
 int64_t lf_wall_us (void);                                      /* CLOCK_REALTIME, microseconds since the epoch */
-void lf_random_bytes (void *p, size_t n);                       /* getrandom; aborts if the kernel has none */
+void lf_random_bytes (void *p, size_t n);                       /* getrandom's, also after a fork; aborts if the kernel has none */
 void lf_uuid4 (char out[37]);
 void lf_uuid4_from (const uint8_t r[16], char out[37]);         /* pure */
 /* "2026-11-25T02:26:54.123Z" from microseconds since the epoch (pure, proleptic Gregorian). */

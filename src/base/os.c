@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,20 +51,39 @@ kernel_random (void *p, size_t n)
     }
 }
 
-/* Small amounts come from a store of the thread's own, filled by one call for many; what was given out is wiped there. A forked child would
- * have its parent's store: it must not ask (ours only exec). */
+/* A forked child must not give out what its parent's store holds. */
+static unsigned forks;
+
+static void
+count_fork (void)
+{
+  forks++;
+}
+
+static void
+watch_forks (void)
+{
+  if (pthread_atfork (NULL, NULL, count_fork) != 0)
+    abort ();
+}
+
+/* Small amounts come from a store of the thread's own, filled by one call for many; what was given out is wiped there. */
 void
 lf_random_bytes (void *p, size_t n)
 {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
   static _Thread_local unsigned char pool[2048];
   static _Thread_local size_t left;
+  static _Thread_local unsigned filled_by;
   if (n > sizeof pool / 8)
     {
       kernel_random (p, n);
       return;
     }
-  if (left < n)
+  pthread_once (&once, watch_forks);
+  if (left < n || filled_by != forks)
     {
+      filled_by = forks;
       kernel_random (pool, sizeof pool);
       left = sizeof pool;
     }

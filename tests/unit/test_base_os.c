@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include <cjson/cJSON.h>
@@ -186,6 +187,34 @@ clocks_and_ids (void **state)
   lf_closep (&closed);
 }
 
+/* Ids are made from a store of random bytes; a child has a copy of its parent's. */
+static void
+a_fork_does_not_repeat_ids (void **state)
+{
+  (void) state;
+  char before[37], ours[37], theirs[37] = "";
+  int pipes[2];
+  lf_uuid4 (before);
+  assert_int_equal (pipe (pipes), 0);
+  pid_t child = fork ();
+  assert_true (child >= 0);
+  if (child == 0)
+    {
+      char id[37];
+      lf_uuid4 (id);
+      _exit (write (pipes[1], id, sizeof id) == (ssize_t) sizeof id ? 0 : 1);
+    }
+  lf_uuid4 (ours);
+  assert_int_equal (read (pipes[0], theirs, sizeof theirs), sizeof theirs);
+  close (pipes[0]);
+  close (pipes[1]);
+  int status;
+  assert_int_equal (waitpid (child, &status, 0), child);
+  assert_int_equal (status, 0);
+  assert_int_equal (strlen (theirs), 36);
+  assert_string_not_equal (ours, theirs);
+}
+
 static int
 make_dir (void **state)
 {
@@ -212,6 +241,7 @@ main (void)
     cmocka_unit_test (our_data_is_found),
     cmocka_unit_test (folders_of_the_user_are_private),
     cmocka_unit_test (clocks_and_ids),
+    cmocka_unit_test (a_fork_does_not_repeat_ids),
   };
   return cmocka_run_group_tests (tests, make_dir, remove_dir);
 }
