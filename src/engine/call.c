@@ -226,9 +226,10 @@ void
 lf_engine_response (lf_live_env *env, lf_buf *body, bool error, lf_str content_type, lf_str error_type)
 {
   lf_call *c = env->call;
-  lf_engine_acknowledge (env);
-  if (!c || lf_sandbox_check_memory (env->sb))
-    return; /* more memory than the function has: its end follows, and this answer would not have come on Lambda */
+  env->acknowledge = true;
+  lf_engine_news (env);
+  if (!c)
+    return;
   lf_buf_fini (&c->body);
   c->body = *body;
   lf_buf_init (body, 0);
@@ -237,14 +238,14 @@ lf_engine_response (lf_live_env *env, lf_buf *body, bool error, lf_str content_t
   snprintf (c->content_type, sizeof c->content_type, "%.*s", (int) content_type.n, content_type.n ? content_type.p : "");
   snprintf (c->error_type, sizeof c->error_type, "%.*s", (int) error_type.n, error_type.n ? error_type.p : "");
   c->posted_error = error;
-  lf_engine_event (env->engine, &(lf_event){ .type = LF_EV_RESPONSE, .env = env->core, .status = error ? LF_ST_FUNCTION_ERROR : LF_ST_OK });
+  env->posted = true;
 }
 
 void
 lf_engine_response_too_large (lf_live_env *env, lf_str body, int64_t bytes)
 {
   lf_call *c = env->call;
-  if (!c || lf_sandbox_check_memory (env->sb))
+  if (!c)
     return;
   const char *type = "";
   c->base64 = lf_judge_base64 (body.p, body.n);
@@ -256,7 +257,24 @@ lf_engine_response_too_large (lf_live_env *env, lf_str body, int64_t bytes)
   snprintf (c->error_type, sizeof c->error_type, "%s", type);
   c->posted_error = true;
   c->response_bytes = bytes;
-  lf_engine_event (env->engine, &(lf_event){ .type = LF_EV_RESPONSE, .env = env->core, .status = LF_ST_FUNCTION_ERROR });
+  env->posted = true;
+  lf_engine_news (env);
+}
+
+void
+lf_call_posted (lf_call *c)
+{
+  if (!lf_sandbox_check_memory (c->env->sb))
+    {
+      lf_engine_event (c->engine, &(lf_event){ .type = LF_EV_RESPONSE, .env = c->env->core, .status = c->posted_error ? LF_ST_FUNCTION_ERROR : LF_ST_OK });
+      return;
+    }
+  /* More memory than the function has: its end follows, and this answer would not have come on Lambda. */
+  lf_buf_reset (&c->body);
+  if (!c->streamed)
+    c->response_bytes = LF_NONE;
+  c->content_type[0] = c->error_type[0] = 0;
+  c->posted_error = false;
 }
 
 /* Told, not ended: init fails when the process does (or when its time is over), as on Lambda. */
@@ -355,7 +373,8 @@ measure (lf_call *c)
   lf_live_env *env = c->env;
   if (!env || !env->sb)
     return;
-  lf_live_env_drain (env);
+  if (!c->inv.responded) /* else its output came before its answer */
+    lf_live_env_drain (env);
   lf_live_env_look (env);
   c->usage = env->usage;
   /* The look costs tens of microseconds: not for the shortest invocations, in which little is opened, and not a hundred times a second. */
@@ -528,7 +547,7 @@ lf_call_finish (lf_call *c)
     }
   else if (c->record.cold >= 0)
     {
-      if (env)
+      if (env && !c->inv.responded)
         lf_live_env_drain (env);
       bool more_output = env && env->log.buf.len != c->log_seen;
       if (more_output || c->inv.duration_us != duration_before || c->inv.status != status_before)

@@ -170,37 +170,70 @@ lf_engine_queue_answer (lf_call *c)
   c->engine->waiting_tail = &c->next;
 }
 
+/* What a runtime says waits for the end of the loop turn: what it printed before is then there too, as its pipe was ready before its socket
+ * was, and needs not be looked for. */
 void
-lf_engine_acknowledge (lf_live_env *env)
+lf_engine_news (lf_live_env *env)
 {
-  if (env->acknowledge)
+  if (env->in_news)
     return;
-  env->acknowledge = true;
-  env->acknowledge_next = env->engine->acknowledge;
-  env->engine->acknowledge = env;
+  env->in_news = true;
+  env->news_next = NULL;
+  *env->engine->news_tail = env;
+  env->engine->news_tail = &env->news_next;
 }
 
 void
-lf_engine_unacknowledge (lf_live_env *env)
+lf_engine_no_news (lf_live_env *env)
 {
-  if (!env->acknowledge)
+  lf_engine *e = env->engine;
+  if (!env->in_news)
     return;
-  lf_live_env **at = &env->engine->acknowledge;
-  while (*at != env)
-    at = &(*at)->acknowledge_next;
-  *at = env->acknowledge_next;
-  env->acknowledge = false;
+  lf_live_env **at = &e->news;
+  while (*at && *at != env)
+    at = &(*at)->news_next;
+  if (*at)
+    *at = env->news_next;
+  if (!*at)
+    e->news_tail = at;
+  env->in_news = env->posted = env->asked = env->acknowledge = false;
+}
+
+void
+lf_engine_hear (lf_live_env *env)
+{
+  bool posted = env->posted, asked = env->asked;
+  env->posted = env->asked = false;
+  if (posted && env->call)
+    lf_call_posted (env->call);
+  if (asked)
+    lf_engine_event (env->engine, &(lf_event){ .type = LF_EV_NEXT, .env = env->core });
+}
+
+/* No environment is freed while its news are heard: that takes a turn of the loop. */
+static void
+hear_all (lf_engine *e)
+{
+  for (lf_live_env *env = e->news; env; env = env->news_next)
+    lf_engine_hear (env);
 }
 
 /* After the callers: a runtime that hears of its answer's arrival goes on at once, and would take the processor from them. */
 static void
 acknowledge_all (lf_engine *e)
 {
-  while (e->acknowledge)
+  lf_live_env *list = e->news;
+  e->news = NULL;
+  e->news_tail = &e->news;
+  while (list)
     {
-      lf_live_env *env = e->acknowledge;
-      lf_engine_unacknowledge (env);
-      if (env->face)
+      lf_live_env *env = list;
+      bool acknowledge = env->acknowledge;
+      list = env->news_next;
+      env->in_news = env->acknowledge = false;
+      if (env->posted || env->asked)
+        lf_engine_news (env); /* it came meanwhile */
+      if (acknowledge && env->face)
         e->rt->accepted (env->face);
     }
 }
@@ -240,6 +273,7 @@ flush_once (lf_engine *e)
 static void
 flush (lf_engine *e)
 {
+  hear_all (e);
   for (int round = 0; round < 100; round++)
     {
       flush_once (e);
@@ -386,6 +420,7 @@ lf_engine_new (const lf_engine_options *o, lf_error *err)
   e->pass_credentials = o->pass_credentials;
   e->environ_ = o->environ_;
   e->waiting_tail = &e->waiting;
+  e->news_tail = &e->news;
   e->timer_at = LF_NONE;
   if (gethostname (e->hostname, sizeof e->hostname - 1) < 0)
     strcpy (e->hostname, "localhost");

@@ -59,8 +59,10 @@ struct lf_live_env
   bool destroying, dead, recorded;
   bool unnoticed;           /* its runtime has crashed in a way that Lambda does not see: the deadline will end the invocation */
   bool marked;              /* measures were started anew after the last invocation; nothing has run since */
+  bool posted, asked;       /* its runtime posted an answer, asked for the next event: dealt with at the end of the loop turn */
   bool acknowledge;         /* its runtime waits to hear that its answer was taken */
-  lf_live_env *acknowledge_next;
+  bool in_news;
+  lf_live_env *news_next;
   bool launched, next_early; /* its exec was told; it asked for an event before that was */
   lf_log_ring log;          /* output since the current invocation (or the init before it) began */
   lf_buf init_error_body;   /* /init/error of the last init, or empty */
@@ -145,7 +147,7 @@ struct lf_engine
   size_t queue_n, queue_cap, queue_head;
   bool stepping;
   lf_call *waiting, **waiting_tail;
-  lf_live_env *acknowledge; /* environments whose runtime posted an answer in this loop turn */
+  lf_live_env *news, **news_tail; /* environments whose runtime said something in this loop turn */
   size_t envs, calls;
   char open_line[33];       /* the environment whose output ended within a line; the next word is not its own */
   char *enforcement_json;
@@ -160,8 +162,9 @@ struct lf_engine
 /* engine.c */
 void lf_engine_event (lf_engine *e, const lf_event *ev);
 void lf_engine_queue_answer (lf_call *c);
-void lf_engine_acknowledge (lf_live_env *env);  /* at the end of the loop turn */
-void lf_engine_unacknowledge (lf_live_env *env); /* it goes away */
+void lf_engine_news (lf_live_env *env);          /* one of its flags is set: at the end of the loop turn */
+void lf_engine_hear (lf_live_env *env);          /* now: what comes next must not overtake it */
+void lf_engine_no_news (lf_live_env *env);       /* it goes away */
 void lf_engine_say (lf_engine *e, const lf_function *f, const char *text, size_t n);           /* whole lines of ours */
 void lf_engine_say_output (lf_engine *e, lf_live_env *env, const char *text, size_t n); /* what a function printed */
 void lf_engine_log_failed (lf_engine *e, const lf_error *err);
@@ -196,6 +199,7 @@ void lf_live_env_look (lf_live_env *env); /* measures */
 /* call.c */
 void lf_call_begin (lf_call *c, lf_live_env *env);
 void lf_call_delivered (lf_call *c);
+void lf_call_posted (lf_call *c); /* its runtime has answered */
 void lf_call_answer (lf_call *c);
 void lf_call_finish (lf_call *c);
 void lf_call_abandoned (lf_call *c);

@@ -252,6 +252,7 @@ on_ctl (uv_poll_t *h, int status, int events)
   (void) status;
   (void) events;
   lf_live_env *env = h->data;
+  lf_engine_hear (env); /* a runtime that answers and ends at once has answered */
   for (;;)
     {
       lf_sb_event ev = { 0 };
@@ -365,7 +366,7 @@ free_env (lf_live_env *env)
 {
   lf_engine *e = env->engine;
   lf_env *core = env->core;
-  lf_engine_unacknowledge (env);
+  lf_engine_no_news (env);
   if (env->face)
     e->rt->close (env->face);
   lf_sandbox_free (env->sb);
@@ -454,10 +455,13 @@ void
 lf_engine_next (lf_live_env *env)
 {
   /* A quick runtime speaks before its helper has told that it runs; the init could not be measured. */
-  if (env->launched)
-    send_event (env, LF_EV_NEXT, NULL);
-  else
-    env->next_early = true;
+  if (!env->launched)
+    {
+      env->next_early = true;
+      return;
+    }
+  env->asked = true;
+  lf_engine_news (env);
 }
 
 const char *

@@ -21,6 +21,8 @@
 #define FILE_AGE_US 50000
 #define LOOK_AGE_US 200
 #define MARK_LOOK_AGE_US 20000
+#define SLACK_LOOK_AGE_US 2000
+#define PEAK_SLACK (256 << 10)
 #define MARK_STEP LF_MB
 #define FREE_WAIT_MS 2000 /* for a sandbox that is freed while it lives */
 #define SAMPLE_PROCESSES_MAX 4096
@@ -260,6 +262,12 @@ lf_sandbox_usage (lf_sandbox *s, lf_sb_usage *out)
                         .throttled_us = s->u.throttled_us };
 }
 
+static int64_t
+now_used (const lf_sandbox *s)
+{
+  return s->u.memory_bytes == LF_NONE ? s->sampled : s->u.memory_bytes - (s->tmp == LF_NONE ? 0 : s->tmp) - s->file;
+}
+
 void
 lf_sandbox_mark (lf_sandbox *s)
 {
@@ -267,13 +275,17 @@ lf_sandbox_mark (lf_sandbox *s)
   if (!s->looked_at || lf_now_us () - s->looked_at > MARK_LOOK_AGE_US)
     look (s);
   raise_mark (&s->max_memory, kernel_peak (s));
-  if (lf_cg_peak_reset (s->cg) == 0)
+  /* The kernel itself counts memory by the 256 KB for each processor: a mark that is no farther off is as good as a new one. */
+  if (s->peak_exact && s->u.peak_bytes != LF_NONE && s->u.peak_bytes - s->u.memory_bytes <= PEAK_SLACK && s->u.peak_bytes >= s->u.memory_bytes
+      && lf_now_us () - s->looked_at <= SLACK_LOOK_AGE_US)
+    s->peak_memory = now_used (s);
+  else if (lf_cg_peak_reset (s->cg) == 0)
     {
       int64_t held = s->tmp == LF_NONE ? 0 : s->tmp;
       s->peak_exact = true;
       s->peak_file = s->file;
       s->peak_tmp = held;
-      s->peak_memory = s->u.memory_bytes == LF_NONE ? s->sampled : s->u.memory_bytes - held - s->file;
+      s->peak_memory = now_used (s);
     }
   arm (s);
 }
