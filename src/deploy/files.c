@@ -171,7 +171,7 @@ lf_dep_sweep (lf_deploy *d)
 {
   lf_dep_purge_layers (d);
   char *dir LF_CLEANUP (lf_freep) = lf_asprintf ("%s/code", d->dir);
-  DIR *list = dir && d->uploads == 0 ? opendir (dir) : NULL;
+  DIR *list = dir && d->uploads == 0 && !d->keep_all ? opendir (dir) : NULL;
   if (!list)
     return;
   struct dirent *e;
@@ -184,8 +184,9 @@ lf_dep_sweep (lf_deploy *d)
 /* ---- reading ------------------------------------------------------------------------------------------------------------------------- */
 
 static void
-tell (const char *path, const char *why)
+pass_over (lf_deploy *d, const char *path, const char *why)
 {
+  d->keep_all = true;
   fprintf (stderr, "lambdafit: %s: %s; it is passed over\n  fix: correct it, or remove it and create it again\n", path, why);
 }
 
@@ -245,9 +246,9 @@ apply_settings (lf_deploy *d, lf_dep_fn *fn, const cJSON *o)
   lf_async_settings s = { .retries = retries >= 0 && retries <= 2 ? (int) retries : -1, .max_age_s = lf_json_i64 (o, "async_max_age_s", LF_NONE),
                           .on_success = lf_json_str (o, "on_success"), .on_failure = lf_json_str (o, "on_failure") };
   if (live && reserved != LF_NONE && lf_engine_set_reserved (live, reserved, &err) < 0)
-    tell (fn->name, err.why);
+    fprintf (stderr, "lambdafit: %s: %s\n", fn->name, err.why);
   if (live && (s.retries >= 0 || s.max_age_s != LF_NONE || s.on_success || s.on_failure) && lf_engine_set_async (live, &s, &err) < 0)
-    tell (fn->name, err.why);
+    fprintf (stderr, "lambdafit: %s: %s\n", fn->name, err.why);
 }
 
 static const char *
@@ -297,7 +298,7 @@ load_function (lf_deploy *d, const char *name, const char *path, const cJSON *o)
   const char *why = read_function (d, name, o, &fn);
   if (why)
     {
-      tell (path, why);
+      pass_over (d, path, why);
       if (fn)
         forget (d, fn);
       return;
@@ -320,7 +321,7 @@ load_layer (lf_deploy *d, const char *name, const char *path, const cJSON *o)
     }
   if (!ok)
     {
-      tell (path, "it does not hold the versions of the layer that it is named after");
+      pass_over (d, path, "it does not hold the versions of the layer that it is named after");
       return;
     }
   lf_dep_layer *l = lf_dep_layer_new (d, name, region);
@@ -343,7 +344,7 @@ load_all (lf_deploy *d, const char *kind, void (*load) (lf_deploy *d, const char
       char *path LF_CLEANUP (lf_freep) = name ? lf_asprintf ("%s/%s", dir, list[i]->d_name) : NULL;
       cJSON *o LF_CLEANUP (lf_json_freep) = path ? lf_json_load (path, LF_DEP_FILE_MAX, &err) : NULL;
       if (path && (!cJSON_IsObject (o) || lf_json_i64 (o, "format", 0) != FORMAT))
-        tell (path, err.why[0] ? err.why : "it is no file of this lambdafit");
+        pass_over (d, path, err.why[0] ? err.why : "it is no file of this lambdafit");
       else if (path)
         load (d, name, path, o);
       free (list[i]);

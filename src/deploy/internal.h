@@ -75,6 +75,7 @@ struct lf_deploy
   lf_network network;
   int64_t keepalive_ms;
   bool strict_runtime, closing;
+  bool keep_all;         /* a file was passed over: its zips are not known */
   uint64_t last_id;
   lf_dep_fn *fns;
   lf_dep_layer *layers;
