@@ -48,6 +48,7 @@ typedef struct lf_http_server_options
   int64_t idle_ms;                /* a connection with no request for this long is closed; 0: never (Runtime API) */
   int64_t header_ms;              /* a header block must be complete within this time of its first byte; 0: never */
   void *user;
+  bool (*on_connect) (int fd, void *user);          /* optional: false closes a connection that was just accepted */
   void (*on_headers) (lf_http_req *r, void *user);  /* optional: may set body_limit, or answer at once with lf_http_reply */
   void (*on_request) (lf_http_req *r, void *user);  /* body complete; answer now or later with lf_http_reply */
   void (*on_body) (lf_http_req *r, void *user);     /* of a request with `stream`: r->body holds a piece, which is dropped afterwards */

@@ -20,6 +20,7 @@ typedef enum { LF_CG_NONE, LF_CG_V1, LF_CG_V2 } lf_cg_kind;
 typedef struct lf_cg_driver lf_cg_driver; /* a hierarchy we may use: opened once by the daemon */
 typedef struct lf_cg lf_cg;               /* one group */
 typedef struct lf_cg_limits { int64_t memory_bytes, cpu_milli, processes; } lf_cg_limits; /* LF_NONE: not limited */
+#define LF_CG_CPU_ALL INT64_MAX /* as cpu_milli: a limit that was set is taken away */
 typedef struct lf_cg_usage { int64_t memory_bytes, peak_bytes, cpu_us, throttled_us, oom_kills, processes; } lf_cg_usage;
 
 /* Opens the best driver here: v2 (own delegated subtree), else v1 (writable controllers), else none. `force` picks one. With a
@@ -184,6 +185,9 @@ int lf_sandbox_kill (lf_sandbox *s);             /* SIGKILL to the runtime's who
 int lf_sandbox_freeze (lf_sandbox *s);
 int lf_sandbox_thaw (lf_sandbox *s);
 bool lf_sandbox_frozen (const lf_sandbox *s);
+/* Whether the other end of this connected TCP socket (over loopback) is a process of this sandbox. About 10 us where each sandbox has a user of
+ * its own (root), else a look at the descriptors of its processes. */
+bool lf_sandbox_is_peer (const lf_sandbox *s, int fd);
 pid_t lf_sandbox_pid (const lf_sandbox *s);      /* supervisor, in our pid namespace */
 /* Measures. Cheap: a few preads. */
 typedef struct lf_sb_usage { int64_t memory_bytes, max_memory_bytes, peak_memory_bytes, tmp_bytes, cpu_us, throttled_us; } lf_sb_usage;

@@ -538,6 +538,14 @@ on_gone (lf_http_req *r, void *user)
       }
 }
 
+/* With the host's network anyone on the machine can connect. */
+static bool
+on_connect (int fd, void *user)
+{
+  lf_face *face = user;
+  return lf_live_env_is_peer (face->env, fd);
+}
+
 /* ---- life ---------------------------------------------------------------------------------------------------------------------------- */
 
 static void *
@@ -561,6 +569,7 @@ face_open (lf_live_env *env, int fd, int *port, lf_error *err)
                                                                 .user = face,
                                                                 .on_headers = on_headers,
                                                                 .on_body = on_body,
+                                                                .on_connect = fd < 0 ? on_connect : NULL, /* a socket made inside is reached from there only */
                                                                 .on_request = on_request,
                                                                 .on_gone = on_gone,
                                                                 .on_truncated = on_truncated },

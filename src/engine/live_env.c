@@ -449,6 +449,12 @@ lf_live_env_id (const lf_live_env *env)
   return env->id;
 }
 
+bool
+lf_live_env_is_peer (const lf_live_env *env, int fd)
+{
+  return lf_sandbox_is_peer (env->sb, fd);
+}
+
 /* ---- the runtime's side --------------------------------------------------------------------------------------------------------------- */
 
 void

@@ -433,6 +433,12 @@ void
 lf_http_conn_start (lf_http_conn *c)
 {
   lf_http_server *s = c->server;
+  uv_os_fd_t fd;
+  if (s->o.on_connect && (uv_fileno ((uv_handle_t *) &c->tcp, &fd) < 0 || !s->o.on_connect (fd, s->o.user)))
+    {
+      lf_http_conn_close (c);
+      return;
+    }
   if ((s->o.conns_max && s->conns_n > s->o.conns_max) || uv_read_start ((uv_stream_t *) &c->tcp, on_alloc, on_read) < 0)
     {
       lf_http_conn_close (c);

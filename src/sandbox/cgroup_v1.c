@@ -172,10 +172,11 @@ v1_limit (lf_cg *g, const lf_cg_limits *l, lf_error *err)
     return -1;
   if (l->cpu_milli != LF_NONE && d->caps.cpu)
     {
-      int64_t quota = l->cpu_milli * LF_CG_CPU_PERIOD_US / 1000;
+      bool all = l->cpu_milli == LF_CG_CPU_ALL;
+      int64_t quota = all ? -1 : l->cpu_milli * LF_CG_CPU_PERIOD_US / 1000;
       if ((r = put_i64 (g, LF_CGH_CPU, "cpu.cfs_period_us", LF_CG_CPU_PERIOD_US)) < 0)
         return fail_limit (err, "cpu.cfs_period_us", r);
-      if ((r = put_i64 (g, LF_CGH_CPU, "cpu.cfs_quota_us", quota < 1000 ? 1000 : quota)) < 0)
+      if ((r = put_i64 (g, LF_CGH_CPU, "cpu.cfs_quota_us", quota < 1000 && !all ? 1000 : quota)) < 0)
         return fail_limit (err, "cpu.cfs_quota_us", r);
     }
   if (l->processes != LF_NONE && d->caps.pids && (r = put_i64 (g, LF_CGH_PIDS, "pids.max", l->processes)) < 0)

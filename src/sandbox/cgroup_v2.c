@@ -274,8 +274,11 @@ v2_limit (lf_cg *g, const lf_cg_limits *l, lf_error *err)
   if (l->cpu_milli != LF_NONE && c->cpu)
     {
       char text[64];
-      int64_t quota = l->cpu_milli * LF_CG_CPU_PERIOD_US / 1000;
-      snprintf (text, sizeof text, "%lld %d", (long long) (quota < 1000 ? 1000 : quota), LF_CG_CPU_PERIOD_US);
+      int64_t quota = l->cpu_milli == LF_CG_CPU_ALL ? LF_CG_CPU_ALL : l->cpu_milli * LF_CG_CPU_PERIOD_US / 1000;
+      if (quota == LF_CG_CPU_ALL)
+        snprintf (text, sizeof text, "max %d", LF_CG_CPU_PERIOD_US);
+      else
+        snprintf (text, sizeof text, "%lld %d", (long long) (quota < 1000 ? 1000 : quota), LF_CG_CPU_PERIOD_US);
       if ((r = lf_cgp_write (g->dir, "cpu.max", text)) < 0)
         return fail_limit (err, "cpu.max", r);
     }

@@ -88,6 +88,10 @@ lf_sandbox_counts (const lf_sandbox *s, int64_t *fds, int64_t *processes)
   children (&c, top);
   while (c.next < c.n)
     look (&c, c.pid[c.next++]);
+  /* Of a large tree only a part is looked at; the group counts all, and our helper with them. */
+  int64_t counted = c.n == PROCESSES_MAX ? lf_sb_group_processes (s) : LF_NONE;
+  if (counted > c.tasks + 1)
+    c.tasks = counted - 1;
   if (c.tasks > 0)
     {
       *fds = c.fds;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -123,49 +124,111 @@ have_capabilities (void)
   return syscall (SYS_capget, &h, d) == 0 && (d[0].effective & need) == need;
 }
 
-/* The identity map of everything that our own namespace maps, as text for uid_map. False unless it covers 0 and `id`. */
-static bool
-identity_map (const char *file, unsigned id, char *out, size_t size)
+/* Users that nobody has: above the ranges of distributions, containers and systemd, below those that some programs take for negative. */
+#define OWN_USER_FIRST 0x70000000ul
+#define OWN_USERS 0x0ffffffful
+
+/* What our own namespace maps. */
+static void
+ranges_read (const char *file, lf_sb_ranges *out)
 {
   FILE *f = fopen (file, "re");
   unsigned long inside, outside, count;
-  bool zero = false, target = false;
-  size_t n = 0;
-  out[0] = 0;
-  while (f && fscanf (f, "%lu %lu %lu", &inside, &outside, &count) == 3 && n + 40 < size)
+  out->n = 0;
+  while (f && out->n < LF_ARRAY_LEN (out->v) && fscanf (f, "%lu %lu %lu", &inside, &outside, &count) == 3)
     {
-      n += (size_t) snprintf (out + n, size - n, "%lu %lu %lu\n", inside, inside, count);
-      zero = zero || inside == 0;
-      target = target || (inside <= id && id - inside < count);
+      out->v[out->n].first = inside;
+      out->v[out->n++].count = count;
     }
   if (f)
     fclose (f);
-  return zero && target;
+}
+
+static bool
+ranges_have (const lf_sb_ranges *r, unsigned long id, unsigned long count)
+{
+  for (size_t i = 0; i < r->n; i++)
+    if (r->v[i].first <= id && id - r->v[i].first < r->v[i].count && count <= r->v[i].count - (id - r->v[i].first))
+      return true;
+  return false;
+}
+
+/* Adds `first` to `end` of the identity map, without `hole`. */
+static void
+map_range (lf_buf *b, unsigned long first, unsigned long end, unsigned long hole)
+{
+  if (hole >= first && hole < end)
+    {
+      map_range (b, first, hole, end);
+      map_range (b, hole + 1, end, end);
+    }
+  else if (first < end)
+    lf_buf_addf (b, "%lu %lu %lu\n", first, first, end - first);
+}
+
+/* The text for uid_map: everything of ours is itself, but `id`, which is `own` outside. */
+static int
+map_make (const lf_sb_ranges *r, unsigned long id, unsigned long own, lf_buf *b)
+{
+  lf_buf_reset (b);
+  for (size_t i = 0; i < r->n; i++)
+    {
+      unsigned long first = r->v[i].first, end = first + r->v[i].count;
+      if (own != id && id >= first && id < end)
+        {
+          map_range (b, first, id, own);
+          map_range (b, id + 1, end, own);
+        }
+      else
+        map_range (b, first, end, own == id ? end : own);
+    }
+  if (own != id)
+    lf_buf_addf (b, "%lu %lu 1\n", id, own);
+  return b->failed ? -1 : 0;
+}
+
+/* As root every user of ours is mapped to itself: files keep their owners, and all of the sandbox's powers end at its namespace. Only the
+ * runtime's user is someone else in each environment: then it is nobody that the host knows, and the kernel can tell one environment's
+ * sockets from another's. As anyone else only our own user can be mapped, and it becomes the runtime's. */
+int
+lf_sb_users (lf_sb_host *h, lf_sb_child *c)
+{
+  c->uid = h->userns ? (uid_t) geteuid () : LF_INIT_UID;
+  c->uid_is_own = false;
+  if (!h->switch_user || !h->userns)
+    return 0;
+  unsigned long own = h->own_users ? OWN_USER_FIRST + (((unsigned long) getpid () << 12) + h->serial) % OWN_USERS : LF_INIT_UID;
+  c->uid = (uid_t) own;
+  c->uid_is_own = h->own_users;
+  return map_make (&h->uids, LF_INIT_UID, own, &h->uid_map) < 0
+                 || map_make (&h->gids, LF_INIT_GID, h->own_users ? own : LF_INIT_GID, &h->gid_map) < 0
+             ? -1
+             : 0;
 }
 
 /* Whether our own namespace has the runtime's user and group, so that a process may become them without a user namespace of its own. */
 static bool
-runtime_user_mapped (void)
+runtime_user_mapped (const lf_sb_host *h)
 {
-  char text[512];
-  return identity_map ("/proc/self/uid_map", LF_INIT_UID, text, sizeof text)
-         && identity_map ("/proc/self/gid_map", LF_INIT_GID, text, sizeof text);
+  return ranges_have (&h->uids, 0, 1) && ranges_have (&h->uids, LF_INIT_UID, 1) && ranges_have (&h->gids, 0, 1)
+         && ranges_have (&h->gids, LF_INIT_GID, 1);
 }
 
-/* As root every user of ours is mapped to itself: files keep their owners, and all of the sandbox's powers end at its namespace. As
- * anyone else only our own user can be mapped, and it becomes the runtime's. */
 static void
 choose_users (lf_sb_host *h)
 {
+  ranges_read ("/proc/self/uid_map", &h->uids);
+  ranges_read ("/proc/self/gid_map", &h->gids);
+  lf_buf_init (&h->uid_map, 4000); /* the kernel takes a page */
+  lf_buf_init (&h->gid_map, 4000);
   h->userns = true;
-  h->switch_user = geteuid () == 0 && have_capabilities ()
-                   && identity_map ("/proc/self/uid_map", LF_INIT_UID, h->uid_map, sizeof h->uid_map)
-                   && identity_map ("/proc/self/gid_map", LF_INIT_GID, h->gid_map, sizeof h->gid_map);
+  h->switch_user = geteuid () == 0 && have_capabilities () && runtime_user_mapped (h);
+  h->own_users = h->switch_user && ranges_have (&h->uids, OWN_USER_FIRST, OWN_USERS) && ranges_have (&h->gids, OWN_USER_FIRST, OWN_USERS);
   h->deny_setgroups = !h->switch_user;
   if (h->switch_user)
     return;
-  snprintf (h->uid_map, sizeof h->uid_map, "%d %u 1\n", LF_INIT_UID, (unsigned) geteuid ());
-  snprintf (h->gid_map, sizeof h->gid_map, "%d %u 1\n", LF_INIT_GID, (unsigned) getegid ());
+  lf_buf_addf (&h->uid_map, "%d %u 1\n", LF_INIT_UID, (unsigned) geteuid ());
+  lf_buf_addf (&h->gid_map, "%d %u 1\n", LF_INIT_GID, (unsigned) getegid ());
 }
 
 /* ---- the trial ------------------------------------------------------------------------------------------- */
@@ -210,11 +273,11 @@ prove (lf_sb_host *h, lf_error *err)
   if (geteuid () != 0 || !have_capabilities ())
     return -1;
   lf_error first = *err;
-  if (!runtime_user_mapped ())
+  if (!runtime_user_mapped (h))
     return LF_FAIL (err, first.exit, "sandbox", first.fix,
                     "%.300s; and without a user namespace of its own the function cannot leave root, because this one has no user %d", first.why,
                     LF_INIT_UID);
-  h->userns = h->deny_setgroups = false;
+  h->userns = h->deny_setgroups = h->own_users = false;
   h->switch_user = true;
   if (trial (h, err) == 0)
     return 0;
@@ -307,6 +370,7 @@ lf_sb_host_new (const lf_sb_host_options *o, lf_error *err)
   h->no_spare = o->no_spare;
   h->old_mounts = o->old_mounts;
   lf_buf_init (&h->steps, LF_INIT_PREPARE_MAX - 8192);
+  h->nice = getpriority (PRIO_PROCESS, 0);
   find_cpus (h);
   choose_users (h);
   h->cg = lf_cg_open (o->cg, NULL, NULL, err);
@@ -340,6 +404,8 @@ lf_sb_host_free (lf_sb_host *h)
   if (h->stack)
     munmap (h->stack, LF_SB_STACK);
   lf_buf_fini (&h->steps);
+  lf_buf_fini (&h->uid_map);
+  lf_buf_fini (&h->gid_map);
   free (h->state_dir);
   free (h->attach);
   free (h);

@@ -16,13 +16,15 @@ src_sandbox_liblf_sandbox_a_SOURCES += \
 	src/sandbox/host_files.c \
 	src/sandbox/host_sys.c \
 	src/sandbox/launch.c \
+	src/sandbox/peer.c \
 	src/sandbox/sandbox.c \
 	src/sandbox/spawn.c
 
 # Pid 1 of a sandbox. It uses no library of ours.
 pkglibexec_PROGRAMS += lambdafit-init
 lambdafit_init_SOURCES = src/sandbox/init/wire.h src/sandbox/init/init.h src/sandbox/init/main.c src/sandbox/init/parse.c src/sandbox/init/mounts.c \
-	src/sandbox/init/confine.c src/sandbox/init/run.c
+	src/sandbox/init/confine.c src/sandbox/init/run.c \
+	src/sandbox/init/filter.h src/sandbox/init/filter.c src/sandbox/init/filter32.c src/sandbox/init/denied.def
 lambdafit_init_LDFLAGS = $(AM_LDFLAGS)
 if STATIC_INIT
 lambdafit_init_LDFLAGS += -static

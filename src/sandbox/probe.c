@@ -302,7 +302,7 @@ probe_clone3 (lf_machine *m)
     snprintf (x->fix, sizeof x->fix, "not required: clone is used. Linux 5.3, or Docker 20.10.10 and later with its default seccomp profile, have it");
 }
 
-/* Not used by sandboxes; a function that filters itself (a browser, for one) needs it, as it has it on Lambda. */
+/* Sandboxes have a filter where they can; and a function that filters itself (a browser, for one) needs it, as it has it on Lambda. */
 static int
 try_seccomp (lf_probe_note *n, void *arg)
 {
@@ -326,9 +326,9 @@ probe_seccomp (lf_machine *m)
   lf_probe_note n;
   int e = lf_probe_run (0, try_seccomp, NULL, &n);
   lf_mechanism *x = lf_probe_add (m, "seccomp", e == 0);
-  snprintf (x->detail, sizeof x->detail, e ? "cannot %s: %s" : "%s%s", e ? n.step : "a function may filter its own calls", e ? strerror (e) : "");
+  snprintf (x->detail, sizeof x->detail, e ? "cannot %s: %s" : "%s%s", e ? n.step : "system calls that no function needs are refused, and a function may filter its own", e ? strerror (e) : "");
   if (e)
-    snprintf (x->fix, sizeof x->fix, "only functions that filter themselves need it: a kernel with CONFIG_SECCOMP_FILTER");
+    snprintf (x->fix, sizeof x->fix, "not required: sandboxes do without a filter of system calls; a kernel with CONFIG_SECCOMP_FILTER has it");
 }
 
 /* ---- the sum ------------------------------------------------------------------------------------------------------------------------------ */

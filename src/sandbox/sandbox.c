@@ -45,6 +45,8 @@ struct lf_sandbox
   state st;
   bool running; /* a runtime was launched and its end not yet told */
   bool frozen, destroying, oom, setup_told;
+  int64_t cpu_milli;  /* its share */
+  bool unthrottled;   /* it may use more for its end */
   int64_t memory_limit;
   int64_t oom_seen; /* the kernel's count when the runtime started */
   int64_t mark;     /* where the moving mark is */
@@ -108,6 +110,7 @@ lf_sandbox_launch (lf_sb_host *h, const char *id, const lf_sb_plan *plan, lf_err
   s->child = LF_SB_NO_CHILD;
   s->epoll = s->tmp_fd = s->proc_fd = s->listen_fd = s->runtime_fd = s->memory_fd = -1;
   s->memory_limit = plan->memory_bytes;
+  s->cpu_milli = plan->cpu_milli;
   s->max_memory = s->peak_memory = s->sampled = s->oom_seen = s->mark = LF_NONE;
   s->tmp = LF_NONE;
   if (launch (s, plan, err) == 0)
@@ -159,6 +162,19 @@ pid_t
 lf_sandbox_pid (const lf_sandbox *s)
 {
   return s->child.pid;
+}
+
+bool
+lf_sandbox_is_peer (const lf_sandbox *s, int fd)
+{
+  return s && lf_sb_peer_inside (fd, s->child.uid, s->child.uid_is_own, s->proc_fd);
+}
+
+int64_t
+lf_sb_group_processes (const lf_sandbox *s)
+{
+  lf_cg_usage u;
+  return lf_cg_usage_get (s->cg, &u) == 0 ? u.processes : LF_NONE;
 }
 
 bool
@@ -352,43 +368,60 @@ lf_sandbox_check_memory (lf_sandbox *s)
   return true;
 }
 
-/* Memory of one process as the groups count it: pages that are its own. It is cheap, and counts what a forked child shares with its
- * parent twice. */
-static int64_t
-own_bytes (int proc, const char *pid)
+/* Memory of processes as the groups count it: pages of their own, and pages in shared memory. */
+typedef struct sampled_bytes
 {
-  char path[64], buf[256];
-  long long resident, shared;
-  snprintf (path, sizeof path, "%.20s/statm", pid);
+  int64_t own, shared;
+} sampled_bytes;
+
+/* The value of a line "KEY   N kB"; 0 where there is none. */
+static int64_t
+line_bytes (const char *text, const char *key)
+{
+  const char *p = strstr (text, key);
+  return p ? strtoll (p + strlen (key), NULL, 10) * 1024 : 0;
+}
+
+static bool
+read_of (int proc, const char *pid, const char *name, char *buf, size_t size)
+{
+  char path[64];
+  snprintf (path, sizeof path, "%.20s/%s", pid, name);
   int fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd < 0 ? -1 : read (fd, buf, sizeof buf - 1);
+  ssize_t n = fd < 0 ? -1 : read (fd, buf, size - 1);
   lf_closep (&fd);
-  if (n <= 0)
-    return 0;
-  buf[n] = 0;
-  return sscanf (buf, "%*s %lld %lld", &resident, &shared) == 2 && resident > shared ? (resident - shared) * sysconf (_SC_PAGESIZE)
-                                                                                     : 0;
+  buf[n > 0 ? n : 0] = 0;
+  return n > 0;
+}
+
+/* Cheap, and counts what several processes share as often as there are of them. */
+static void
+quick_bytes (int proc, const char *pid, sampled_bytes *sum)
+{
+  char buf[4096];
+  if (!read_of (proc, pid, "status", buf, sizeof buf))
+    return;
+  sum->own += line_bytes (buf, "\nRssAnon:");
+  sum->shared += line_bytes (buf, "\nRssShmem:");
 }
 
 /* The same with shared pages divided among those who share them. The kernel walks all of the process for it. */
-static int64_t
-fair_bytes (int proc, const char *pid)
+static void
+fair_bytes (int proc, const char *pid, sampled_bytes *sum)
 {
-  char path[64], buf[2048], *p;
-  snprintf (path, sizeof path, "%.20s/smaps_rollup", pid);
-  int fd = openat (proc, path, O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd < 0 ? -1 : read (fd, buf, sizeof buf - 1);
-  lf_closep (&fd);
-  if (n <= 0)
-    return own_bytes (proc, pid);
-  buf[n] = 0;
-  p = strstr (buf, "\nPss_Anon:");
-  return p ? strtoll (p + 10, NULL, 10) * 1024 : own_bytes (proc, pid);
+  char buf[2048];
+  if (!read_of (proc, pid, "smaps_rollup", buf, sizeof buf))
+    {
+      quick_bytes (proc, pid, sum);
+      return;
+    }
+  sum->own += line_bytes (buf, "\nPss_Anon:");
+  sum->shared += line_bytes (buf, "\nPss_Shmem:");
 }
 
 /* The sandbox's own /proc lists its processes and no others; 1 is the helper. LF_NONE when it cannot be read. */
 static int64_t
-sum_processes (const lf_sandbox *s, int64_t (*bytes) (int proc, const char *pid))
+sum_processes (const lf_sandbox *s, void (*add) (int proc, const char *pid, sampled_bytes *sum))
 {
   int fd = openat (s->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *d = fd < 0 ? NULL : fdopendir (fd);
@@ -397,17 +430,19 @@ sum_processes (const lf_sandbox *s, int64_t (*bytes) (int proc, const char *pid)
       lf_closep (&fd);
       return LF_NONE;
     }
-  int64_t sum = 0;
+  sampled_bytes sum = { 0, 0 };
   int left = SAMPLE_PROCESSES_MAX;
   struct dirent *e;
   while (left > 0 && (e = readdir (d)) != NULL)
     if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && strcmp (e->d_name, "1") != 0)
       {
-        sum += bytes (s->proc_fd, e->d_name);
+        add (s->proc_fd, e->d_name, &sum);
         left--;
       }
   closedir (d);
-  return sum;
+  /* Files of /tmp that are mapped are shared memory to the kernel, and disk to us. */
+  int64_t held = sum.shared ? tmp_used (s) : 0;
+  return sum.own + (held != LF_NONE && sum.shared > held ? sum.shared - held : 0);
 }
 
 int
@@ -415,7 +450,7 @@ lf_sandbox_sample (lf_sandbox *s)
 {
   if (s->proc_fd < 0 || !s->running)
     return -1;
-  int64_t sum = sum_processes (s, own_bytes);
+  int64_t sum = sum_processes (s, quick_bytes);
   if (sum != LF_NONE && sum > s->memory_limit)
     sum = sum_processes (s, fair_bytes);
   if (sum == LF_NONE)
@@ -490,9 +525,22 @@ exit_info (lf_sandbox *s, int status)
   return x;
 }
 
+/* Dying takes CPU time too, a thousand processes' a lot: in a group with a small quota it would last many times as long as it has to, and
+ * meanwhile the caller waits. */
+static void
+throttle (lf_sandbox *s, bool on)
+{
+  lf_error ignored;
+  if (s->unthrottled != on || !s->cg || s->cpu_milli == LF_NONE)
+    return;
+  lf_cg_set_limits (s->cg, &(lf_cg_limits){ LF_NONE, on ? s->cpu_milli : LF_CG_CPU_ALL, LF_NONE }, &ignored);
+  s->unthrottled = !on;
+}
+
 static void
 ended (lf_sandbox *s, int status, lf_sb_event *ev)
 {
+  throttle (s, true);
   ev->type = LF_SB_EXIT;
   ev->exit = exit_info (s, status);
   s->running = s->oom = s->frozen = false;
@@ -510,8 +558,8 @@ note_event (lf_sandbox *s, const lf_init_note *n, lf_sb_event *ev)
       return false;
     case LF_INIT_NOTE_READY:
       s->st = ST_READY;
-      if (s->host->enforcement.by[LF_LIM_MEMORY] == LF_ENF_KERNEL)
-        lf_closep (&s->proc_fd); /* only sampling reads it */
+      if (s->host->enforcement.by[LF_LIM_MEMORY] == LF_ENF_KERNEL && s->child.uid_is_own)
+        lf_closep (&s->proc_fd); /* only sampling and the look for a peer's process read it */
       return false;
     case LF_INIT_NOTE_LAUNCHED:
       s->st = ST_RUNNING;
@@ -609,6 +657,7 @@ lf_sandbox_restart (lf_sandbox *s, lf_error *err)
 int
 lf_sandbox_kill (lf_sandbox *s)
 {
+  throttle (s, false);
   int r = command (s, LF_INIT_CMD_KILL);
   if (s->frozen)
     lf_sandbox_thaw (s);
@@ -655,6 +704,7 @@ lf_sandbox_destroy (lf_sandbox *s)
   if (s->destroying || s->st == ST_DEAD)
     return;
   s->destroying = true;
+  throttle (s, false);
   /* The kernel kills everything in a pid namespace whose first process dies. */
   if (s->child.pidfd >= 0)
     syscall (SYS_pidfd_send_signal, s->child.pidfd, SIGKILL, NULL, 0);

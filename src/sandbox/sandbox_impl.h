@@ -18,8 +18,19 @@ typedef struct lf_sb_child
   pid_t pid;
   int pidfd, ctl, log;
   lf_cg *cg;
+  uid_t uid;       /* of its runtime, to the host */
+  bool uid_is_own; /* nobody else has that user */
 } lf_sb_child;
 #define LF_SB_NO_CHILD ((lf_sb_child){ .pid = -1, .pidfd = -1, .ctl = -1, .log = -1 })
+
+typedef struct lf_sb_ranges
+{
+  struct
+  {
+    unsigned long first, count;
+  } v[64];
+  size_t n;
+} lf_sb_ranges;
 
 struct lf_sb_host
 {
@@ -34,7 +45,10 @@ struct lf_sb_host
   bool switch_user; /* inside, uid 0 exists and the runtime leaves it */
   bool old_mounts;
   bool no_clone_into; /* this kernel cannot start a process inside a v2 group */
-  char uid_map[512], gid_map[512];
+  bool own_users;     /* each environment's runtime is a user of its own to the host */
+  lf_sb_ranges uids, gids; /* what our own user namespace has */
+  lf_buf uid_map, gid_map;
+  int nice; /* our own, and so the functions' */
   lf_buf steps; /* what every root has */
   uint32_t steps_n;
   lf_sb_child spare; /* a helper that has built all of this and waits; pid -1: none */
@@ -67,7 +81,12 @@ void lf_sb_refill (lf_sb_host *h);
 int lf_sb_config (lf_sb_host *h, const lf_sb_plan *plan, lf_buf *out, lf_error *err);
 /* Takes the waiting helper, or starts one, and sends it the configuration. */
 int lf_sb_configure (lf_sb_host *h, const lf_cg_limits *l, const lf_buf *config, lf_sb_child *out, lf_error *err);
+/* Whether the other end of a connected TCP socket is a process of this user, and, where others may have that user too, one that the /proc
+ * shows (peer.c). */
+bool lf_sb_peer_inside (int fd, uid_t uid, bool uid_is_own, int proc_fd);
+int lf_sb_users (lf_sb_host *h, lf_sb_child *c); /* chooses its user and makes the maps (host.c) */
 /* Whether RLIMIT_NPROC, which counts a user's processes in a user namespace, counts the supervisor with the function's (sandbox.c). */
+int64_t lf_sb_group_processes (const lf_sandbox *s); /* in its control group, or LF_NONE */
 bool lf_sb_supervisor_counts (const lf_sandbox *s);
 /* SETUP_FAILED in words. */
 void lf_sb_setup_error (const lf_sb_host *h, const lf_init_note *n, lf_error *err);

@@ -128,6 +128,17 @@ def left_behind(pid):
     return found
 
 
+def listening(pid):
+    """The ports on which a daemon listens: the Invoke API's and each environment's."""
+    fds = pathlib.Path(f"/proc/{pid}/fd")
+    inodes = set()
+    for fd in fds.iterdir():
+        with contextlib.suppress(OSError):
+            inodes.add(os.readlink(fd))
+    rows = [line.split() for line in pathlib.Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    return [int(r[1].split(":")[1], 16) for r in rows if r[3] == "0A" and f"socket:[{r[9]}]" in inodes]
+
+
 @pytest.fixture(scope="session")
 def program():
     assert PROGRAM.exists(), f"{PROGRAM} is not built"

@@ -7,10 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 
-from conftest import PROGRAM, SRC, BUILD, environment
+from conftest import BUILD, SRC, environment, listening, wait_for
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 USER = 54321
@@ -144,3 +145,72 @@ def test_ordinary_user_breaks_processes(place):
     out = json.loads(r.stdout)
     assert out["invocations"][0]["response"] >= 730
     assert [(v["limit_id"], v["severity"], v["used"], v["allowed"]) for v in out["violations"]] == [("processes", "broken", 742, 742)]
+
+
+SHARED = '''
+import mmap
+def lambda_handler(event, context):
+    keep = []
+    while True:
+        m = mmap.mmap(-1, 8 << 20)
+        m.write(b"x" * (8 << 20))
+        keep.append(m)
+'''
+
+
+@ROOT_ONLY
+def test_ordinary_user_shared_memory(place):
+    """Without control groups memory is sampled, and shared memory counts."""
+    prefix = ["setpriv", "--reuid", str(USER), "--regid", str(USER), "--clear-groups"]
+    if lambdafit(place, prefix, "doctor").returncode == 3:
+        pytest.skip("this machine lets no ordinary user make namespaces")
+    (place / "hello" / "lambda_function.py").write_text(SHARED)
+    r = lambdafit(place, prefix, "run", "hello", "--memory", "512", "--timeout", "30", "--json", "--quiet")
+    assert r.returncode == 1, r.stderr
+    assert json.loads(r.stdout)["invocations"][0]["status"] == "out_of_memory"
+
+
+THIEF = '''
+import http.client, json
+def lambda_handler(event, context):
+    got = {}
+    for port in event["ports"]:
+        try:
+            c = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+            c.request("GET", "/2018-06-01/ping")
+            got[port] = c.getresponse().read().decode()
+        except Exception as e:
+            got[port] = type(e).__name__
+    return got
+'''
+
+
+@ROOT_ONLY
+def test_ordinary_user_runtime_api(place, tmp_path):
+    """All environments are the same user there: the daemon looks whose socket it is."""
+    prefix = ["setpriv", "--reuid", str(USER), "--regid", str(USER), "--clear-groups"]
+    if lambdafit(place, prefix, "doctor").returncode == 3:
+        pytest.skip("this machine lets no ordinary user make namespaces")
+    (place / "thief").mkdir(mode=0o755)
+    (place / "thief" / "lambda_function.py").write_text(THIEF)
+    env = {k: v for k, v in environment().items() if not k.startswith("XDG_")}
+    env.update(LAMBDAFIT_DATADIR=str(place), LAMBDAFIT_LIBEXECDIR=str(place), HOME=str(place / "state"))
+    port_file = place / "state" / "port"
+    p = subprocess.Popen([*prefix, place / "lambdafit", "serve", "hello", "thief", "--port", "0", "--port-file", port_file, "--db", place / "state" / "serve.db",
+                          "--memory", "1769", "--timeout", "20", "--quiet"], env=env, cwd=place)
+    try:
+        wait_for(lambda: port_file.exists() or p.poll() is not None, "the daemon is ready")
+        port = int(port_file.read_text())
+        invoke = lambda name, event: json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/2015-03-31/functions/{name}/invocations",
+                                                                      data=json.dumps(event).encode(), timeout=60))
+        assert invoke("hello", {})["uid"] == 993
+        others = set(listening(p.pid)) - {port}
+        assert len(others) == 1
+        got = invoke("thief", {"ports": sorted(others)})
+        assert list(got.values()) == ["RemoteDisconnected"] or list(got.values()) == ["ConnectionResetError"], got
+        own = set(listening(p.pid)) - {port} - others
+        assert list(invoke("thief", {"ports": sorted(own)}).values()) == ["pong"]
+        assert invoke("hello", {})["uid"] == 993
+    finally:
+        p.terminate()
+        assert p.wait(30) == 0

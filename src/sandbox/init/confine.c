@@ -68,16 +68,22 @@ keep_caps (uint64_t keep)
   return (int) syscall (SYS_capset, &h, d);
 }
 
-/* A namespace inside of the sandbox would give back powers that were taken. */
+/* What our user namespace may have at most. A namespace inside of the sandbox would give back powers that were taken; what is
+ * counted here is counted for the daemon's own user too, whose share must not be used up. */
 static void
-forbid_user_namespaces (void)
+limit_namespace (void)
 {
-  int fd = open ("/proc/sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
-  if (fd < 0)
-    return;
-  ssize_t r = write (fd, "0", 1);
-  (void) r; /* a container may show /proc/sys read-only; there, making one gives nothing more than here */
-  close (fd);
+  static const char *const limits[][2]
+      = { { "/proc/sys/user/max_user_namespaces", "0" }, { "/proc/sys/user/max_inotify_instances", "32" } };
+  for (int i = 0; i < 2; i++)
+    {
+      int fd = open (limits[i][0], O_WRONLY | O_CLOEXEC);
+      if (fd < 0)
+        continue;
+      ssize_t r = write (fd, limits[i][1], strlen (limits[i][1]));
+      (void) r; /* a container may show /proc/sys read-only; the filter refuses namespaces as well */
+      close (fd);
+    }
 }
 
 int
@@ -91,7 +97,7 @@ confine_early (job *j)
   if (unshare (CLONE_NEWCGROUP) < 0 && errno != EINVAL)
     return -1;
   if (j->flags & LF_INIT_USERNS)
-    forbid_user_namespaces ();
+    limit_namespace ();
   /* A new session keyring hides the daemon's keys. Keys have a quota per user; without a new one the old stays, and cannot be told.
    */
   syscall (SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
@@ -117,6 +123,9 @@ confine_late (job *j)
   prctl (PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   uint64_t keep = j->flags & LF_INIT_SWITCH_USER ? 1u << CAP_KILL | 1u << CAP_SETUID | 1u << CAP_SETGID : 0;
   if (keep_caps (keep) < 0 || prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    return -1;
+  step_set (j, "install", "the filter of system calls");
+  if (walls_raise () < 0)
     return -1;
   /* The runtime may have the same uid: it must not trace its supervisor. */
   return prctl (PR_SET_DUMPABLE, 0, 0, 0, 0);

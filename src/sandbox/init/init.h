@@ -31,6 +31,7 @@ int groups_join (job *j);   /* confine.c */
 int confine_early (job *j); /* what does not depend on the environment */
 int network_up (job *j);
 int confine_late (job *j);              /* what the supervisor gives up before the runtime starts */
+int walls_raise (void);                 /* filter.c: the filter of system calls, for this process and all that it starts */
 /* run.c: 0 and a pid after exec succeeded, else errno; exec_us is 0 when it failed before the exec, which is then no fault of the
  * function's */
 int runtime_start (job *j, pid_t *pid);

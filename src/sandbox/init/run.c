@@ -32,6 +32,7 @@ become_runtime (job *j)
 {
   step_set (j, "become", "the function's user");
   setsid ();
+  setpriority (PRIO_PROCESS, 0, j->p.nice);
   limit (RLIMIT_NOFILE, (rlim_t) j->c.nofile, (rlim_t) j->c.nofile);
   limit (RLIMIT_CORE, 10737418240u, 10737418240u);
   limit (RLIMIT_STACK, 8388608, RLIM_INFINITY);

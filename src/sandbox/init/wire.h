@@ -35,6 +35,7 @@ enum
 typedef struct lf_init_prepare
 {
   uint32_t magic, flags, ops;
+  int32_t nice; /* the runtime's; the helper itself may be preferred, so that it is heard in a crowd */
 } lf_init_prepare;
 
 /* Second message: one environment. `ops` steps, `argc` arguments, `envc` variables follow. A step is its letter and a path inside,
