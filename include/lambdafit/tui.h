@@ -83,6 +83,7 @@ void lf_tab_init (lf_grid_table *t, const lf_column *columns, int n);
 void lf_tab_fini (lf_grid_table *t);
 int lf_tab_row (lf_grid_table *t, int64_t id);                      /* begins a row; -1 when full or out of memory */
 void lf_tab_text (lf_grid_table *t, int column, lf_role role, const char *text);
+void lf_tab_named (lf_grid_table *t, int column, lf_role role, const char *show, const char *raw); /* drawn otherwise than exported */
 void lf_tab_int (lf_grid_table *t, int column, lf_role role, int64_t v, const char *show); /* LF_NONE: absent */
 void lf_tab_raw (lf_grid_table *t, int column, lf_role role, const char *number, double sort, const char *show);
 void lf_tab_gauge (lf_grid_table *t, int column, int64_t used, int64_t allowed); /* beside what the cell says */
@@ -117,6 +118,7 @@ typedef struct lf_top_options
   int64_t since_us; /* LF_NONE: all */
   const char *theme; /* "256", "16", "mono"; NULL: by the terminal and NO_COLOR */
   bool ascii, once;
+  bool json;         /* with once: the view's rows as JSON instead of a frame */
 } lf_top_options;
 int lf_top (const lf_top_options *o, lf_error *err); /* 0 or -1 */
 

@@ -56,8 +56,8 @@ const lf_command lf_commands[] = {
   { "top", "top [OPTIONS]", "the dashboard: cost, limits and violations at a glance",
     "Shows a log, live or a file from elsewhere, and the running daemon's environments: which functions are slow, cold, near a limit or expensive, and\n"
     "why. Press ? for the keys. With --once it prints one frame as text and needs no terminal.",
-    "  lambdafit top\n  lambdafit top --db ci/log.db\n  lambdafit top --once --view function --function classify --size 120x40\n",
-    "db function view request-id since once size endpoint profile region theme ascii", 0, 0, lf_cmd_top },
+    "  lambdafit top\n  lambdafit top --db ci/log.db\n  lambdafit top --once --view function --function classify --size 120x40\n  lambdafit top --json --view cost\n",
+    "db function view request-id since once json size endpoint profile region theme ascii", 0, 0, lf_cmd_top },
   { "doctor", "doctor [OPTIONS]", "what this machine can enforce", "Tries each mechanism here and says which limits the kernel will enforce, which are sampled and which are not enforced, with the fix for each.",
     "  lambdafit doctor\n  lambdafit doctor --json\n", "json", 0, 0, lf_cmd_doctor },
   { "profile", "profile list|show [PROFILE]|diff A B|check FILE", "platforms: limits, behaviour and prices on a date",

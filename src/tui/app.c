@@ -326,9 +326,9 @@ lf_app_key (lf_app *a, int key)
 
 /* The names on the first line are where draw_head puts them. */
 static int
-tab_x (lf_view v)
+tab_x (const lf_grid *g, lf_view v)
 {
-  int x = 11;
+  int x = g->w >= 84 ? 11 : 1; /* beside the program's name, or instead of it */
   for (int i = 0; i < (int) v; i++)
     x += (int) strlen (lf_view_names[i]) + 1;
   return x;
@@ -341,7 +341,7 @@ lf_app_click (lf_app *a, int x, int y, bool twice)
   if (a->mode != LF_MODE_NORMAL)
     return;
   for (int v = 0; y == 0 && v < LF_V_COUNT; v++)
-    if (x >= tab_x ((lf_view) v) && x < tab_x ((lf_view) v) + (int) strlen (lf_view_names[v]))
+    if (x >= tab_x (&a->grid, (lf_view) v) && x < tab_x (&a->grid, (lf_view) v) + (int) strlen (lf_view_names[v]))
       {
         a->back_n = 0;
         lf_app_open (a, (lf_view) v);
@@ -362,10 +362,11 @@ static void
 draw_head (lf_app *a)
 {
   lf_grid *g = &a->grid;
-  lf_grid_put (g, 1, 0, 9, LF_ROLE_TITLE, "lambdafit");
-  bool room = tab_x (LF_V_COUNT) <= g->w;
+  bool room = tab_x (g, LF_V_COUNT) <= g->w + 1;
+  if (!room || g->w >= 84)
+    lf_grid_put (g, 1, 0, 9, LF_ROLE_TITLE, "lambdafit");
   for (int v = 0; room && v < LF_V_COUNT; v++)
-    lf_grid_put (g, tab_x ((lf_view) v), 0, g->w, v == (int) a->place.view ? LF_ROLE_SELECT : LF_ROLE_DIM, lf_view_names[v]);
+    lf_grid_put (g, tab_x (&a->grid, (lf_view) v), 0, g->w, v == (int) a->place.view ? LF_ROLE_SELECT : LF_ROLE_DIM, lf_view_names[v]);
   if (!room)
     lf_grid_put (g, 11, 0, 14, LF_ROLE_SELECT, lf_view_names[a->place.view]);
   char about[800], reading[40] = "";

@@ -83,6 +83,12 @@ lf_tab_text (lf_grid_table *t, int column, lf_role role, const char *text)
 }
 
 void
+lf_tab_named (lf_grid_table *t, int column, lf_role role, const char *show, const char *raw)
+{
+  set (t, column, role, show, raw);
+}
+
+void
 lf_tab_raw (lf_grid_table *t, int column, lf_role role, const char *number, double sort, const char *show)
 {
   set (t, column, role, show, number);
@@ -322,6 +328,21 @@ cut_widest (const lf_grid_table *t, int room, int floor, int *total, int width[C
   return true;
 }
 
+/* A wide column that went may have left room for narrow ones that went before it. */
+static void
+restore (const lf_grid_table *t, int room, size_t top, size_t rows, bool gauges, int total, int width[COLUMNS_MAX])
+{
+  for (int priority = 0; priority < 100; priority++)
+    for (int c = 0; c < t->columns_n; c++)
+      {
+        int w = width[c] == 0 && t->columns[c].priority == priority ? wanted_width (t, c, top, rows, gauges) : room;
+        if (total + w + 1 > room)
+          continue;
+        width[c] = w;
+        total += w + 1;
+      }
+}
+
 /* Widths of the columns that fit, 0 for those that do not; whether there is room for gauges. First the columns that matter least go, then the
  * gauges, then other columns. Only the rows in sight count, so a long text far away moves nothing. */
 static bool
@@ -353,6 +374,7 @@ fit (const lf_grid_table *t, int room, size_t top, size_t rows, int width[COLUMN
       else if (!cut_widest (t, room, 4, &total, width))
         break;
     }
+  restore (t, room, top, rows, gauges, total, width);
   return gauges;
 }
 

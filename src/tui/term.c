@@ -11,9 +11,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <ncurses.h>
-
 #include "inside.h"
+
+#include <ncurses.h>
+#include <term.h> /* last: it makes macros of common words */
 
 static volatile sig_atomic_t ended, resized;
 
@@ -117,12 +118,12 @@ read_keys (lf_app *a)
   int got;
   while (!a->quit && (got = get_wch (&c)) != ERR)
     {
+      if (got == KEY_CODE_YES && c == KEY_RESIZE)
+        continue; /* the signal has said it already */
       any = true;
       a->message[0] = '\0';
       if (got == KEY_CODE_YES && c == KEY_MOUSE)
         mouse (a);
-      else if (got == KEY_CODE_YES && c == KEY_RESIZE)
-        resized = 1;
       else
         lf_app_key (a, to_key (got, c));
     }
@@ -135,7 +136,7 @@ fit_screen (lf_app *a, lf_error *err)
   struct winsize ws = { 0 };
   resized = 0;
   if (ioctl (STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 0 && ws.ws_row > 0)
-    resizeterm (ws.ws_row, ws.ws_col);
+    resize_term (ws.ws_row, ws.ws_col); /* resizeterm would report a key besides */
   int w = COLS < 1 ? 1 : COLS > LF_GRID_MAX ? LF_GRID_MAX : COLS, h = LINES < 1 ? 1 : LINES > LF_GRID_MAX ? LF_GRID_MAX : LINES;
   lf_grid_fini (&a->grid);
   erase ();
@@ -228,14 +229,25 @@ enter (void)
   set_escdelay (25);
   curs_set (0);
   mouseinterval (0);
-  mousemask (BUTTON1_PRESSED | BUTTON1_DOUBLE_CLICKED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
+  mousemask (BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON1_DOUBLE_CLICKED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
+}
+
+/* A terminal whose cursor cannot be put anywhere shows no frame. Asked before anything is sent to it. */
+static bool
+can_draw (void)
+{
+  int found = 0;
+  if (setupterm (NULL, STDOUT_FILENO, &found) != OK)
+    return false;
+  const char *move_to = tigetstr ("cup");
+  return move_to != NULL && move_to != (const char *) -1;
 }
 
 static int
 run (lf_app *a, const char *theme, const sigset_t *quiet, lf_error *err)
 {
   lf_work *w = lf_work_start (a, err);
-  SCREEN *screen = w != NULL ? newterm (NULL, stdout, stdin) : NULL;
+  SCREEN *screen = w != NULL && can_draw () ? newterm (NULL, stdout, stdin) : NULL;
   int result = -1;
   if (screen != NULL)
     {

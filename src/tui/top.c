@@ -41,7 +41,7 @@ parse_view (const char *name, lf_view *out, lf_error *err)
 
 /* Everything is read before the one frame is drawn. */
 static int
-once (lf_app *a, lf_error *err)
+once (lf_app *a, bool json, lf_error *err)
 {
   lf_want want;
   lf_buf out LF_CLEANUP (lf_buf_fini);
@@ -58,7 +58,7 @@ once (lf_app *a, lf_error *err)
     return -1;
   a->stale = true;
   lf_app_draw (a);
-  if (lf_grid_text (&a->grid, &out) != 0)
+  if ((json ? lf_tab_json (&a->tab, &out) : lf_grid_text (&a->grid, &out)) != 0)
     return LF_FAIL_NOMEM (err);
   if (fwrite (out.data, 1, out.len, stdout) != out.len || fflush (stdout) != 0)
     return LF_FAIL (err, LF_EXIT_IO, "standard output", "", "cannot write the frame");
@@ -117,7 +117,7 @@ lf_top (const lf_top_options *o, lf_error *err)
     return LF_FAIL (err, LF_EXIT_USAGE, "top", "--once prints one frame as text", "standard input and output are not a terminal");
   result = start (&a, o, err);
   if (result == 0)
-    result = o->once ? once (&a, err) : lf_term_run (&a, o->theme, err);
+    result = o->once ? once (&a, o->json, err) : lf_term_run (&a, o->theme, err);
   app_fini (&a);
   return result;
 }

@@ -139,7 +139,7 @@ draw_regions (lf_app *a, const lf_sums *s, int y)
         most = a->profile->prices[i].region, high = c;
     }
   if (least != NULL)
-    lf_grid_putf (&a->grid, 1, y, a->grid.w - 2, LF_ROLE_DIM, "in other regions from %s (%s) to %s (%s); r: each of them", lf_top_cost (&low, low.total, low_text), least,
+    lf_grid_putf (&a->grid, 1, y, a->grid.w - 2, LF_ROLE_DIM, "other regions: from %s (%s) to %s (%s)", lf_top_cost (&low, low.total, low_text), least,
                   lf_top_cost (&high, high.total, high_text), most);
 }
 
@@ -150,8 +150,10 @@ draw_cost_lines (lf_app *a, const lf_sums *s, const lf_fn *f, int y)
   lf_cost c;
   int64_t mb = f->config.memory_mb;
   lf_sums_cost (s, a->profile, a->region, -1, LF_NONE, LF_NONE, &c);
-  lf_grid_putf (&a->grid, 1, y, a->grid.w - 2, LF_ROLE_TEXT, "cost %s = requests %s + duration %s + init %s + /tmp %s", lf_top_cost (&c, c.total, total),
-                lf_top_cost (&c, c.requests, requests), lf_top_cost (&c, c.duration, duration), lf_top_cost (&c, c.init, init), lf_top_cost (&c, c.tmp, tmp));
+  bool wide = a->grid.w >= 100;
+  lf_grid_putf (&a->grid, 1, y, a->grid.w - 2, LF_ROLE_TEXT, "cost %s%s requests %s%s duration %s%s init %s%s /tmp %s", lf_top_cost (&c, c.total, total),
+                wide ? " =" : ":", lf_top_cost (&c, c.requests, requests), wide ? " +" : ",", lf_top_cost (&c, c.duration, duration), wide ? " +" : ",",
+                lf_top_cost (&c, c.init, init), wide ? " +" : ",", lf_top_cost (&c, c.tmp, tmp));
   if (mb == LF_NONE)
     return;
   lf_arch other = f->config.arch == LF_ARCH_ARM64 ? LF_ARCH_X86_64 : LF_ARCH_ARM64;
@@ -166,10 +168,11 @@ draw_head (lf_app *a, const lf_sums *s, const lf_fn *f, int y)
   char p50[32], p95[32], p99[32], i50[32], i95[32];
   lf_grid_putf (&a->grid, 1, y, a->grid.w - 2, LF_ROLE_TITLE, "%s  %s  %lld MB  %s", s->name, f->config.runtime ? f->config.runtime : "-",
                 (long long) (f->config.memory_mb == LF_NONE ? 0 : f->config.memory_mb), lf_arch_name (f->config.arch));
-  lf_grid_putf (&a->grid, 1, y + 1, a->grid.w - 2, LF_ROLE_TEXT, "%lld invocations, %lld errors, %lld cold  duration p50 %s p95 %s p99 %s  init p50 %s p95 %s",
-                (long long) s->invocations, (long long) s->errors, (long long) s->cold, lf_top_us (lf_samples_at (&s->duration, 50), p50),
-                lf_top_us (lf_samples_at (&s->duration, 95), p95), lf_top_us (lf_samples_at (&s->duration, 99), p99),
-                lf_top_us (lf_samples_at (&s->init, 50), i50), lf_top_us (lf_samples_at (&s->init, 95), i95));
+  int n = lf_grid_putf (&a->grid, 1, y + 1, a->grid.w - 2, LF_ROLE_TEXT, "%lld invocations, %lld errors, %lld cold  %sp50 %s p95 %s p99 %s", (long long) s->invocations,
+                        (long long) s->errors, (long long) s->cold, a->grid.w >= 100 ? "duration " : "", lf_top_us (lf_samples_at (&s->duration, 50), p50),
+                        lf_top_us (lf_samples_at (&s->duration, 95), p95), lf_top_us (lf_samples_at (&s->duration, 99), p99));
+  lf_grid_putf (&a->grid, n + 3, y + 1, a->grid.w - n - 4, LF_ROLE_COLD, "init %s%s%s%s", a->grid.w >= 100 ? "p50 " : "", lf_top_us (lf_samples_at (&s->init, 50), i50),
+                a->grid.w >= 100 ? " p95 " : " ", lf_top_us (lf_samples_at (&s->init, 95), i95));
 }
 
 int

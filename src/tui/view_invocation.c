@@ -46,16 +46,20 @@ put_measures (lf_app *a, const lf_record *r)
   measure (t, LF_ROLE_BAD, "error_message", r->error_message);
   measure (t, LF_ROLE_TEXT, "received", iso);
   measure (t, LF_ROLE_COLD, "start", r->cold == 1 ? "cold" : r->cold == 0 ? "warm" : "none");
-  const struct { const char *name; int64_t v; const char *unit; } all[] = {
-    { "wait", r->wait_us, "us" }, { "init", r->init_us, "us" }, { "duration", r->duration_us, "us" }, { "billed", r->billed_ms, "ms" },
-    { "memory size", r->memory_mb, "MB" }, { "max memory", r->max_memory_bytes, "bytes" }, { "peak memory", r->peak_memory_bytes, "bytes" },
-    { "/tmp used", r->tmp_used_bytes, "bytes" }, { "/tmp growth", r->tmp_growth_bytes, "bytes" }, { "cpu", r->cpu_us, "us" },
-    { "cpu throttled", r->throttled_us, "us" }, { "request", r->request_bytes, "bytes" }, { "response", r->response_bytes, "bytes" },
-    { "overhead", r->overhead_us, "us" },
+  const struct { const char *name, *key; int64_t v; const char *unit; } all[] = {
+    { "wait", "wait_us", r->wait_us, "us" }, { "init", "init_us", r->init_us, "us" }, { "duration", "duration_us", r->duration_us, "us" },
+    { "overhead", "overhead_us", r->overhead_us, "us" }, { "billed", "billed_ms", r->billed_ms, "ms" }, { "memory size", "memory_mb", r->memory_mb, "MB" },
+    { "max memory", "max_memory_bytes", r->max_memory_bytes, "bytes" }, { "peak memory", "peak_memory_bytes", r->peak_memory_bytes, "bytes" },
+    { "/tmp used", "tmp_used_bytes", r->tmp_used_bytes, "bytes" }, { "/tmp growth", "tmp_growth_bytes", r->tmp_growth_bytes, "bytes" },
+    { "cpu", "cpu_us", r->cpu_us, "us" }, { "cpu throttled", "throttled_us", r->throttled_us, "us" },
+    { "request", "request_bytes", r->request_bytes, "bytes" }, { "response", "response_bytes", r->response_bytes, "bytes" },
   };
   for (size_t i = 0; i < LF_ARRAY_LEN (all); i++)
-    if (all[i].v != LF_NONE)
-      measure (t, LF_ROLE_TEXT, all[i].name, strcmp (all[i].unit, "us") == 0 ? lf_top_us (all[i].v, text) : lf_top_amount (all[i].v, all[i].unit, text));
+    if (all[i].v != LF_NONE && lf_tab_row (t, 0) == 0)
+      {
+        lf_tab_named (t, 0, LF_ROLE_TITLE, all[i].name, all[i].key);
+        lf_tab_int (t, 1, LF_ROLE_TEXT, all[i].v, strcmp (all[i].unit, "us") == 0 ? lf_top_us (all[i].v, text) : lf_top_amount (all[i].v, all[i].unit, text));
+      }
   lf_cost c;
   lf_cost_of_record (a->profile, a->region != NULL ? a->region : r->region, r, &c);
   measure (t, LF_ROLE_TEXT, "cost", lf_top_cost (&c, c.total, text));

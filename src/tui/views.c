@@ -50,8 +50,8 @@ static const lf_column functions_columns[] = {
   { "function", "FUNCTION", 'l', 0, 0 }, { "invocations", "INV", 'r', 0, 0 }, { "error_percent", "ERR", 'r', 2, 0 }, { "cold_percent", "COLD", 'r', 3, 0 },
   { "init_p50_us", "INIT50", 'r', 13, 0 }, { "init_p95_us", "INIT95", 'r', 12, 0 }, { "init_p99_us", "INIT99", 'r', 14, 0 },
   { "duration_p50_us", "DUR50", 'r', 7, 0 }, { "duration_p95_us", "DUR95", 'r', 1, 0 }, { "duration_p99_us", "DUR99", 'r', 8, 0 },
-  { "memory_percent", "MEM", 'r', 4, 6 }, { "tmp_percent", "/TMP", 'r', 9, 6 }, { "package_percent", "PKG", 'r', 10, 6 },
-  { "cost_usd", "COST", 'r', 5, 0 }, { "monthly_cost_usd", "/MONTH", 'r', 11, 0 }, { "worst", "WORST", 'l', 6, 0 }, { "trend", "TREND", 'l', 6, 12 },
+  { "memory_percent", "MEM", 'r', 4, 4 }, { "tmp_percent", "/TMP", 'r', 9, 4 }, { "package_percent", "PKG", 'r', 10, 4 },
+  { "cost_usd", "COST", 'r', 5, 0 }, { "monthly_cost_usd", "/MONTH", 'r', 11, 0 }, { "worst", "WORST", 'l', 6, 0 }, { "trend", "TREND", 'l', 6, 10 },
 };
 
 static void
@@ -97,9 +97,9 @@ make_functions (lf_app *a)
 
 static const lf_column invocations_columns[] = {
   { "received_us", "RECEIVED", 'l', 1, 0 }, { "function", "FUNCTION", 'l', 2, 0 }, { "status", "STATUS", 'l', 0, 0 }, { "cold", "COLD", 'l', 3, 0 },
-  { "init_us", "INIT", 'r', 5, 0 }, { "duration_us", "DURATION", 'r', 0, 0 }, { "billed_ms", "BILLED", 'r', 7, 0 }, { "max_memory_bytes", "MEMORY", 'r', 4, 0 },
-  { "tmp_used_bytes", "/TMP", 'r', 9, 0 }, { "wait_us", "WAIT", 'r', 10, 0 }, { "cost_usd", "COST", 'r', 8, 0 }, { "error_type", "ERROR", 'l', 6, 0 },
-  { "request_id", "REQUEST ID", 'l', 7, 0 },
+  { "init_us", "INIT", 'r', 4, 0 }, { "duration_us", "DURATION", 'r', 0, 0 }, { "billed_ms", "BILLED", 'r', 7, 0 }, { "max_memory_bytes", "MEMORY", 'r', 4, 0 },
+  { "tmp_used_bytes", "/TMP", 'r', 9, 0 }, { "wait_us", "WAIT", 'r', 10, 0 }, { "cost_usd", "COST", 'r', 8, 0 }, { "error_type", "ERROR", 'l', 5, 0 },
+  { "request_id", "REQUEST ID", 'l', 6, 0 },
 };
 
 static void
@@ -325,8 +325,7 @@ draw_cost (lf_app *a, int y)
       }
   if (per_month (&a->data, &sum, &m))
     lf_top_cost (&sum, m, month);
-  lf_grid_putf (&a->grid, 1, y, a->grid.w - 2, LF_ROLE_TEXT, "total %s, a month at this rate: %s (profile %s, region %s)", lf_top_cost (&sum, sum.total, total), month,
-                a->profile->name, a->region != NULL ? a->region : "each row's own");
+  lf_grid_putf (&a->grid, 1, y, a->grid.w - 2, LF_ROLE_TEXT, "total %s, a month at this rate: %s", lf_top_cost (&sum, sum.total, total), month);
   return y + 1;
 }
 
@@ -352,10 +351,13 @@ lf_views_make (lf_app *a)
 static void
 draw_beginning (lf_app *a)
 {
-  static const char *const lines[] = { "This log is empty.", "", "Run a function once:       lambdafit run PATH", "Or serve it to your tests: lambdafit serve PATH",
+  static const char *const empty[] = { "This log is empty.", "", "Run a function once:       lambdafit run PATH", "Or serve it to your tests: lambdafit serve PATH",
                                        "Or open another log:       lambdafit top --db FILE", "", "Each invocation appears here as it ends." };
-  for (int i = 0; i < (int) LF_ARRAY_LEN (lines); i++)
-    lf_grid_put (&a->grid, 3, 3 + i, a->grid.w - 4, i == 0 ? LF_ROLE_TITLE : LF_ROLE_TEXT, lines[i]);
+  static const char *const none[] = { "Nothing in this part of the log.", "", "t: another time range", "Each invocation appears here as it ends." };
+  bool part = a->range > 0 || a->since_us != LF_NONE;
+  int n = part ? (int) LF_ARRAY_LEN (none) : (int) LF_ARRAY_LEN (empty);
+  for (int i = 0; i < n; i++)
+    lf_grid_put (&a->grid, 3, 3 + i, a->grid.w - 4, i == 0 ? LF_ROLE_TITLE : LF_ROLE_TEXT, (part ? none : empty)[i]);
 }
 
 void

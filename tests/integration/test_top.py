@@ -6,12 +6,11 @@ import json
 import os
 import re
 import shlex
-import shutil
 import sqlite3
-import subprocess
 
 import pytest
-from conftest import PROGRAM, environment, wait_for
+from conftest import PROGRAM, wait_for
+from screen import screen  # noqa: F401, it is a fixture
 
 VIEWS = ["functions", "function", "invocations", "invocation", "environments", "violations", "cost"]
 HANDLER = '''
@@ -130,52 +129,9 @@ def test_an_empty_log_shows_how_to_begin(frame, log):
         assert view == "environments" or "lambdafit run PATH" in frame("--view", view, "--size", "60x16")
 
 
-class Screen:
-    """A terminal in tmux, on a server of its own."""
-
-    def __init__(self, tmp, env):
-        self.socket = str(tmp / "tmux")
-        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", "-s", "t", "env", *(f"{k}={v}" for k, v in env.items()), "bash", "--norc")
-        self.keys("PS1='prompt''> '; clear", "Enter")
-        self.wait("prompt>")
-
-    def tmux(self, *args):
-        return subprocess.run(["tmux", "-S", self.socket, *args], capture_output=True, text=True, check=True, timeout=30).stdout
-
-    def keys(self, *keys):
-        self.tmux("send-keys", "-t", "t", *keys)
-
-    def text(self, *args):
-        return self.tmux("capture-pane", "-p", "-t", "t", *args)
-
-    def wait(self, *wanted, without=()):
-        def there():
-            text = self.text()
-            return all(re.search(w, text) for w in wanted) and not any(w in text for w in without)
-        try:
-            wait_for(there, f"{wanted} on the screen")
-        except AssertionError as e:
-            raise AssertionError(f"{e}\n{self.text()}") from None
-        return self.text()
-
-
-@pytest.fixture
-def screen(tmp_path):
-    if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed")
-    made_screens = []
-
-    def make(**extra):
-        made_screens.append(Screen(tmp_path, {**environment(), "LC_ALL": "C.UTF-8", **extra}))
-        return made_screens[-1]
-    yield make
-    for s in made_screens:
-        s.tmux("kill-server")
-
-
-def start(screen, log, *args):
-    screen.keys(shlex.join(map(str, [PROGRAM, "top", "--db", log, "--endpoint", "http://127.0.0.1:1", *args])), "Enter")
-    screen.wait("FUNCTION +INV", r"▸first", "2 of 2")
+def start(s, log, *args):
+    s.keys(shlex.join(map(str, [PROGRAM, "top", "--db", log, "--endpoint", "http://127.0.0.1:1", *args])), "Enter")
+    s.wait("FUNCTION +INV", r"▸first", "2 of 2")
 
 
 def test_in_a_terminal(screen, log, tmp_path):
