@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Why did my model die? Each failure as real libraries make it, the rule that names it, and the printed fix, followed literally."""
 import json
+import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -174,6 +176,156 @@ def test_init_advice(judge):
     assert 1.3 <= float(told[1]) < 1.8 and good.out["invocations"][0]["init_us"] < bad.out["invocations"][0]["init_us"] / 2, (told[0], good)
 
 
+# ---- loading ----------------------------------------------------------------------------------------------------------------------------
+
+PILLOW = "/usr/lib/python3/dist-packages/PIL"
+IMPORTS_PILLOW = "from PIL import Image\ndef lambda_handler(event, context):\n    return Image.new('L', (2, 2)).size\n"
+
+
+@pytest.fixture(scope="module")
+def pillow(tmp_path_factory):
+    """pillow(folder, change) makes a layer with Debian's Pillow in the folder; `change` gets each of its compiled modules."""
+
+    def make(folder, change=lambda path: None):
+        layer = tmp_path_factory.mktemp("layers") / "layer"  # the outer one is its owner's alone
+        shutil.copytree(PILLOW, layer / folder / "PIL", ignore=shutil.ignore_patterns("__pycache__"))
+        for path in (layer / folder / "PIL").glob("*.so"):
+            change(path)
+        return layer
+
+    return make
+
+
+def machine(path, number):
+    data = bytearray(path.read_bytes())
+    data[18:20] = number.to_bytes(2, "little")
+    path.write_bytes(data)
+
+
+def test_wrong_folder_in_a_layer(judge, run, pillow, tmp_path):
+    layer = pillow(".")
+    bad = judge(IMPORTS_PILLOW, "--layer", layer)
+    assert bad.status == ["init_error"] and "layer_folder" in bad.violations, bad
+    command = re.search(r"`lambdafit (layer build .*?)`", bad.violations["layer_folder"]["fix"])[1].split()
+    assert run(*command, cwd=tmp_path).returncode == 0
+    good = judge(IMPORTS_PILLOW, *bad.fix("layer_folder"))
+    assert good.status == ["ok"] and not good.violations, good
+
+
+@pytest.mark.parametrize("rule,change", [
+    ("wrong_architecture", lambda path: machine(path, 183)),  # aarch64
+    ("wrong_python", lambda path: path.rename(path.with_name(re.sub(r"cpython-3\d+", "cpython-39", path.name)))),
+])
+def test_compiled_for_something_else(judge, pillow, rule, change):
+    bad = judge(IMPORTS_PILLOW, "--layer", pillow("python", change))
+    assert bad.status == ["init_error"] and rule in bad.violations and "_imaging" in bad.violations[rule]["message"], bad
+    good = judge(IMPORTS_PILLOW, "--layer", pillow("python"))
+    assert good.status == ["ok"] and not good.violations, good
+
+
+def test_newer_c_library(judge, tmp_path):
+    """A module that asks for a version of the C library that is not out yet, and the same without."""
+    (tmp_path / "v.map").write_text("GLIBC_2.99 { global: brand_new; local: *; };\n")
+    (tmp_path / "libc.c").write_text("void brand_new (void) {}\n")
+    (tmp_path / "m.c").write_text("extern void brand_new (void);\nvoid use (void) { brand_new (); }\n")
+    layer = tmp_path / "layer"
+    (layer / "lib").mkdir(parents=True)
+    gcc = lambda *args: subprocess.run(["gcc", "-shared", "-fPIC", "-nostdlib", *args], check=True, cwd=tmp_path)
+    gcc("-Wl,-soname,libc.so.6", "-Wl,--version-script=v.map", "-o", "libc.so.6", "libc.c")
+    gcc("-o", layer / "lib" / "libfresh.so", "m.c", "libc.so.6")
+    code = simple("return 1", 'import ctypes\nctypes.CDLL("libfresh.so")\n')
+    bad = judge(code, "--layer", layer)
+    assert "glibc_too_old" in bad.violations and "GLIBC_2.99" in bad.violations["glibc_too_old"]["message"], bad
+    (tmp_path / "m.c").write_text("void use (void) {}\n")
+    gcc("-o", layer / "lib" / "libfresh.so", "m.c")
+    assert not judge(code, "--layer", layer).violations
+
+
+def test_missing_library(judge, tmp_path):
+    (tmp_path / "n.c").write_text("void needed (void) {}\n")
+    (tmp_path / "m.c").write_text("extern void needed (void);\nvoid use (void) { needed (); }\n")
+    layer = tmp_path / "layer"
+    (layer / "lib").mkdir(parents=True)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-Wl,-soname,libneeded.so", "-o", tmp_path / "libneeded.so", tmp_path / "n.c"], check=True)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", layer / "lib" / "libuser.so", tmp_path / "m.c", tmp_path / "libneeded.so", "-Wl,-soname,libuser.so"], check=True,
+                   cwd=tmp_path)
+    code = simple("return 1", 'import ctypes\nctypes.CDLL("libuser.so")\n')
+    bad = judge(code, "--layer", layer)
+    assert "missing_library" in bad.violations and "libneeded.so" in bad.violations["missing_library"]["message"], bad
+    shutil.copy(tmp_path / "libneeded.so", layer / "lib")
+    assert judge(code, "--layer", layer).status == ["ok"]
+
+
+def test_unreadable_file(judge, function, tmp_path):
+    """As a zip keeps it: the function's user may not read what only its packer could."""
+    files = {"model.bin": "x"}
+    code = simple('return len(open("/var/task/model.bin").read())')
+    function("f", files)
+    (tmp_path / "f" / "model.bin").chmod(0o600)
+    bad = judge(code)
+    if bad.status == ["ok"]:
+        pytest.skip("an ordinary user's files are the function's own here")
+    assert "unreadable_files" in bad.violations and "/var/task/model.bin" in bad.violations["unreadable_files"]["message"], bad
+    subprocess.run(["chmod", "-R", "a+rX", tmp_path / "f"], check=True)
+    assert not judge(code).violations
+
+
+def test_cuda_libraries(judge):
+    files = {"torch/lib/libtorch_cuda.so": b"\x7fELF" + os.urandom(3 << 20), "torch/__init__.py": "", "nvidia/cudnn/lib/libcudnn.so.8": b"\x7fELF" + os.urandom(2 << 20)}
+    bad = judge(simple("return 1"), files=files)
+    assert bad.status == ["ok"] and "5.0 MB" in bad.violations["cuda_libraries"]["message"], bad
+    assert not judge(simple("return 1"), files={"torch/__init__.py": ""}, name="g").violations
+
+
+def test_too_large_says_what_to_leave_out(run, function):
+    big = function("big", {"lambda_function.py": simple("return 1"), "lib/__init__.py": "", "lib/tests/data.bin": b""})
+    with open(big / "lib" / "tests" / "data.bin", "wb") as f:
+        f.truncate(80 << 20)
+    with open(big / "lib" / "model.bin", "wb") as f:
+        f.truncate(190 << 20)
+    r = run("run", big)
+    assert r.returncode == 1 and "lib/tests (80 MB) saves 80 MB" in r.stderr, r.stderr
+    shutil.rmtree(big / "lib" / "tests")
+    assert run("run", big, "--interpreter", PYTHON, "--memory", "1769").returncode == 0
+
+
+# ---- between invocations ------------------------------------------------------------------------------------------------------------------
+
+
+def test_work_after_the_response(judge):
+    code = simple('t = threading.Thread(target=work)\nt.start()\nreturn 1', 'import threading, time\ndef work():\n    time.sleep(0.2)\n    open("/tmp/done", "w").write("x")\n')
+    bad = judge(code)
+    assert bad.status == ["ok"] and bad.violations["work_after_response"]["severity"] == "near", bad
+    assert not judge(code.replace("return 1", "t.join()")).violations
+    process = simple('subprocess.Popen(["sleep", "5"])', "import subprocess\n")
+    assert "work_after_response" in judge(process).violations
+    assert not judge(simple('subprocess.Popen(["sleep", "0.1"]).wait()', "import subprocess\n")).violations
+
+
+def test_what_an_earlier_invocation_left(judge):
+    code = simple('import os\nos.makedirs("/tmp/work")')
+    bad = judge(code, count=2)
+    assert bad.status == ["ok", "function_error"] and "/tmp/work" in bad.violations["left_in_tmp"]["message"], bad
+    assert not judge(simple('import os\nos.makedirs("/tmp/work", exist_ok=True)'), count=2).violations
+    code = simple('r = db.execute("select 1").fetchone()[0]\ndb.close()\nreturn r', 'import sqlite3\ndb = sqlite3.connect(":memory:")\n')
+    bad = judge(code, count=4)
+    assert bad.status == ["ok"] + ["function_error"] * 3 and "stale_state" in bad.violations, bad
+    fixed = simple('db = sqlite3.connect(":memory:")\nr = db.execute("select 1").fetchone()[0]\ndb.close()\nreturn r', "import sqlite3\n")
+    assert not judge(fixed, count=4).violations
+
+
+def test_threads_for_a_part_of_a_cpu(judge):
+    """OpenBLAS with its two threads on 0.29 of a CPU: the visible CPUs are two, as on Lambda."""
+    code = simple("import time\nimport numpy as np\na = np.random.rand(900, 900)\nend = time.monotonic() + 2\nwhile time.monotonic() < end: a @ a")
+    bad = judge(code, memory=512)
+    assert bad.status == ["ok"] and "cpu_threads" in bad.violations, bad
+    option = bad.fix("cpu_threads")
+    assert option == ["--env", "OMP_NUM_THREADS=1"]
+    good = judge(code, *option, memory=512)
+    assert good.status == ["ok"] and not good.violations, good
+
+
+
 # ---- where it is shown ------------------------------------------------------------------------------------------------------------------
 
 
@@ -187,3 +339,76 @@ def test_the_same_words_everywhere(run, function, tmp_path):
     for text in (v["message"], v["fix"], v["observed"], "rule readonly_filesystem", "holds when it failed to write", "docs/limits.md#filesystem"):
         assert text in explained, explained
     assert "output: [Errno 30] Read-only file system: 'model.npy'" in v["observed"]
+    text = run("log").stdout
+    assert v["message"] in text and "fix: " + v["fix"] in text
+    assert [x["message"] for x in json.loads(run("log", "--json").stdout)["violations"]] == [v["message"]]
+
+
+def test_a_daemon_says_it_once_and_counts(serve, function):
+    target = function("f", {"lambda_function.py": FAILURES["relative"][1]})
+    d = serve(target, args=["--interpreter", PYTHON, "--memory", "1769", "--timeout", "30"])
+    for _ in range(3):
+        assert d.invoke("f").error
+    (v,) = {r["message"] for r in d.rows("SELECT message FROM violations")}
+    wait_for(lambda: v in d.err, "the rule's words are in the output")
+    d.stop()
+    assert d.err.count(v) == 1 and "f: rule readonly_filesystem held 3 times" in d.err, d.err
+
+
+# ---- no false alarm ---------------------------------------------------------------------------------------------------------------------
+
+# Handlers with nothing wrong about them: name, code, options, and whether the user's own error is expected.
+HEALTHY = {
+    "nothing": (simple("return event"), {}),
+    "small-memory": (simple("return [i * i for i in range(20000)]"), dict(memory=128)),
+    "large-memory": (simple("return len(b'x' * (400 << 20))"), dict(memory=512)),
+    "memory-given-back": (simple("return len(b'x' * (60 << 20))"), dict(count=8)),
+    "cache-that-fills": (simple("cache.setdefault(len(cache) % 3, bytearray(b'x' * (8 << 20)))", "cache = {}\n"), dict(memory=256, count=9)),
+    "numpy": (simple("import numpy as np\na = np.random.rand(400, 400)\nreturn float((a @ a).sum())"), dict(memory=512, count=6)),
+    "numpy-large": (simple("import numpy as np\nreturn float(np.ones(40 << 20, dtype=np.float32).sum())"), dict(memory=512)),
+    "sklearn": (simple("return m.predict([[1.0]]).tolist()", "from sklearn.linear_model import LogisticRegression\nm = LogisticRegression().fit([[0.0], [1.0]], [0, 1])\n"), dict(count=6)),
+    "pillow": (simple('import io, base64\nfrom PIL import Image\nb = io.BytesIO()\nImage.new("RGB", (500, 500)).resize((64, 64)).save(b, "JPEG")\nreturn base64.b64encode(b.getvalue()).decode()'), dict(count=6)),
+    "matplotlib-told": (MATPLOTLIB, dict(files={"matplotlibrc": ""}, options=["--env", "MPLCONFIGDIR=/tmp/m"])),
+    "numba-told": (simple("return int(f(1))", "import numba\n@numba.njit\ndef f(x): return x + 1\n"), {}),
+    "joblib-threads": (simple("from joblib import Parallel, delayed\nreturn Parallel(n_jobs=2, prefer='threads')(delayed(abs)(-i) for i in range(8))"), {}),
+    "threads": (simple("from concurrent.futures import ThreadPoolExecutor as E\nwith E(16) as p: return list(p.map(abs, range(64)))"), dict(count=6)),
+    "thread-pool-kept": (simple("return list(pool.map(abs, range(64)))", "from concurrent.futures import ThreadPoolExecutor as E\npool = E(8)\n"), dict(count=6)),
+    "thread-of-init": (simple("return 1", "import threading, time\ndef beat():\n    while True: time.sleep(0.01)\nthreading.Thread(target=beat, daemon=True).start()\n"), dict(count=6)),
+    "subprocess": (simple('import subprocess\nreturn subprocess.run(["/bin/echo", "x"], capture_output=True, text=True).stdout'), dict(count=6)),
+    "pipe-to-process": (simple("import multiprocessing as mp\na, b = mp.Pipe()\np = mp.Process(target=b.send, args=(1,))\np.start()\nr = a.recv()\np.join()\nreturn r"), dict(count=3)),
+    "tmp-used-and-cleaned": (simple('import tempfile\nwith tempfile.TemporaryDirectory() as d:\n  with open(d + "/f", "wb") as f:\n    for _ in range(100): f.write(bytes(1 << 20))'), dict(count=7)),
+    "tmp-one-file": (simple('open("/tmp/f", "wb").write(bytes(20 << 20))'), dict(count=7)),
+    "tmp-model-once": (simple('import os\nif not os.path.exists("/tmp/m"): open("/tmp/m", "wb").write(bytes(300 << 20))\nreturn os.path.getsize("/tmp/m")'), dict(count=7)),
+    "tmp-appended-a-little": (simple('open("/tmp/log", "a").write("a line\\n")'), dict(count=9)),
+    "files-closed": (simple('for _ in range(300):\n  with open("/etc/passwd") as f: f.read()'), dict(count=6)),
+    "printed": (simple('for i in range(2000): print("no space left for doubt, permission granted, memory fine", i)'), dict(count=3)),
+    "large-response": (simple('return "x" * 5000000'), {}),
+    "slow-but-in-time": (simple("import time\ntime.sleep(2)"), dict(timeout=3)),
+    "own-value-error": (simple('raise ValueError("the image is empty")'), dict(status="function_error", count=6)),
+    "own-key-error": (simple('return event["missing"]'), dict(status="function_error")),
+    "own-missing-file": (simple('return open("/var/task/model.bin").read()'), dict(status="function_error")),
+    "own-set": (simple("return {1, 2}"), dict(status="function_error")),
+    "own-import": (simple("return 1", "import a_module_of_this_name_is_nowhere\n"), dict(status="init_error")),
+    "own-shape": (simple("import numpy as np\nreturn np.zeros(3) + np.zeros(4)"), dict(status="function_error")),
+    "own-exit": (simple("import sys\nsys.exit(3)"), dict(status="crash")),
+    "error-caught": (simple('try:\n  open("/var/task/x", "w")\nexcept OSError as e:\n  return str(e)'), {}),
+}
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_no_false_alarm(judge, name):
+    code, options = HEALTHY[name]
+    options = dict(options)
+    status = options.pop("status", "ok")
+    r = judge(code, *options.pop("options", []), **options)
+    assert set(r.status) == {status} and not r.violations, r
+
+
+def test_no_false_alarm_of_the_examples(run, tmp_path):
+    layer = tmp_path / "numpy"
+    subprocess.run([SRC / "examples" / "digits" / "make-layer", layer], check=True, capture_output=True)
+    for target, event, options in (("digits", None, ["--layer", layer, "--memory", "512"]), ("bash", None, [])):
+        events = sorted((SRC / "examples" / target / "events").glob("*.json"))
+        for e in events[:1] or ["{}"]:
+            r = Result(run("run", SRC / "examples" / target, "-e", e, "-n", 6, "--json", *(["--interpreter", PYTHON] if target == "digits" else []), *options))
+            assert not r.violations, r
