@@ -15,7 +15,7 @@ typedef struct lf_live_options
   size_t functions_n;
   const char *db;             /* NULL: the default */
   const char *command;        /* for the log's runs: "run", "serve" */
-  bool pass_credentials, rate_limit, quiet;
+  bool pass_credentials, rate_limit, quiet, say_rules;
   int64_t concurrency;        /* account limit, LF_NONE: the profile's */
 } lf_live_options;
 

@@ -211,6 +211,7 @@ typedef struct lf_engine_options
   lf_log_sink log;
   void *log_user;
   bool pass_credentials, rate_limit;
+  bool say_rules;            /* what rules say goes to the output, the first time (a daemon's; a run has its verdict) */
   int64_t concurrency;       /* account, LF_NONE: the profile's */
   char *const *environ_;     /* the caller's environment */
 } lf_engine_options;

@@ -183,9 +183,17 @@ typedef struct lf_history
   int64_t served;                     /* invocations, this one included */
   lf_trend trend[LF_TREND_COUNT];     /* memory in use, bytes in /tmp, descriptors: at the end of each */
   int64_t tmp_before;                 /* in /tmp when this one began */
+  uint64_t first_event;               /* a digest of the first invocation's event */
+  bool first_ok;                      /* that one went well */
+  int64_t same_failures;              /* warm function errors in a row with that event, this one included */
 } lf_history;
 
 /* What is in the code and the layers, as far as rules ask. Made by package/; all zero: nothing is known. */
+typedef struct lf_package_problem
+{
+  const char *kind;                   /* as `layer check` names it: structure, architecture, python-abi, glibc, libstdc++, missing-library, permissions */
+  char target[120], path[100], what[200], fix[200];
+} lf_package_problem;
 typedef struct lf_package_facts
 {
   bool known;
@@ -194,6 +202,8 @@ typedef struct lf_package_facts
   char cuda[160];                     /* the largest of those libraries */
   int64_t prune_bytes;                /* tests, headers, debug information, caches: what a function does without */
   char prune[160];                    /* the largest of them, with sizes: "scipy/tests (13 MB), numpy/tests (5.7 MB)" */
+  lf_package_problem problems[6];     /* what would not load, by `layer check`: the first of each kind in each part */
+  size_t problems_n;
   bool wants_workers;                 /* the function's own code asks joblib or scikit-learn for workers (n_jobs) */
 } lf_package_facts;
 
@@ -209,6 +219,8 @@ typedef struct lf_facts
   lf_str output;                      /* what it printed last; empty: the record's log tail */
   int64_t init_wall_us, init_cpu_us;  /* of the last init in this invocation: time and CPU; LF_NONE */
   bool init_done;                     /* it led to the handler's first call */
+  int64_t busy_threads;               /* alive at the end, each with a tenth or more of the CPU time */
+  int64_t left_running;               /* threads and processes that it started, and that were not done nor idle after its response */
   bool base64;                        /* most of the response is base64 */
 } lf_facts;
 void lf_facts_init (lf_facts *x, const lf_function *f, const lf_profile *p, const lf_enforcement *e, const lf_record *r);
@@ -223,7 +235,10 @@ typedef struct lf_rule_info
   const char *id, *subject, *severity; /* severity: "broken", "near", or "broken or near" */
   const char *when, *what, *why, *fix; /* when it holds, in words; the texts with their words in braces */
 } lf_rule_info;
-size_t lf_rules (const lf_rule_info **out);
+#define LF_RULES_MAX 96
+/* "Pruning scipy/tests (13 MB), ... saves 19 MB. ", or "" */
+void lf_prune_advice (const lf_package_facts *k, char *out, size_t cap);
+size_t lf_rules (const lf_rule_info **out); /* at most LF_RULES_MAX */
 const lf_rule_info *lf_rule_find (const char *id); /* NULL: none (a log of another version) */
 /* Is one of the patterns (see rules.def) in the text? The line of its first part goes to `line`, cut to fit. */
 bool lf_pattern_find (lf_str text, const char *patterns, char *line, size_t cap);

@@ -195,6 +195,12 @@ void lf_sandbox_usage (lf_sandbox *s, lf_sb_usage *u); /* max: since the start; 
 /* The most descriptors that one process inside has open now, and how many processes and threads there are; LF_NONE when not known. Reads
  * the host's /proc: tens of microseconds. */
 void lf_sandbox_counts (const lf_sandbox *s, int64_t *fds, int64_t *processes);
+/* The tasks inside, as they are now: how many of those that were not there at the last look are still at work (a thread that sleeps or waits for
+ * a disk or the network, a process that also computes; not one that waits to be given work), and how many have each a tenth or more
+ * of the CPU time. *t is the last look, all zero for none, and becomes this one. Some ten microseconds for each task. */
+#define LF_SB_TASKS_MAX 64
+typedef struct lf_sb_tasks { size_t n; pid_t tid[LF_SB_TASKS_MAX]; int64_t left_running, busy; } lf_sb_tasks;
+void lf_sandbox_tasks (const lf_sandbox *s, lf_sb_tasks *t);
 void lf_sandbox_mark (lf_sandbox *s);            /* an invocation begins */
 /* Kills everything, removes cgroup and mounts. Asynchronous part: lf_sandbox_destroy starts it; DEAD comes on ctl_fd (or at once);
  * then lf_sandbox_free, which does not block (it retries rmdir of the cgroup a bounded number of times). */

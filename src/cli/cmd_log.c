@@ -51,13 +51,53 @@ lf_args_since (const char *s, int64_t *us, lf_error *err)
   return LF_FAIL (err, LF_EXIT_USAGE, "--since", "give 90s, 10m, 2h, 7d, or a time in UTC such as 2026-11-25T08:00:00Z", "\"%.60s\" is no time", s);
 }
 
+#define SAID_MAX 256
+
 typedef struct lf_log_view
 {
   const lf_args *a;
   lf_profile *profile;
   int64_t rows;
   lf_store *store;
+  char *said[SAID_MAX]; /* FUNCTION/RULE that was printed in full */
+  size_t said_n;
 } lf_log_view;
+
+/* Of a rule that speaks again only its name is printed. */
+static bool
+said_before (lf_log_view *v, const lf_violation *one)
+{
+  char *key = lf_asprintf ("%s/%s", one->function ? one->function : "", one->rule ? one->rule : "");
+  for (size_t i = 0; key && i < v->said_n; i++)
+    if (strcmp (v->said[i], key) == 0)
+      {
+        free (key);
+        return true;
+      }
+  if (key && v->said_n < SAID_MAX)
+    v->said[v->said_n++] = key;
+  else
+    free (key);
+  return false;
+}
+
+static int
+print_row_violation (const lf_violation *one, void *user)
+{
+  const char *severity = one->severity == LF_SEV_BROKEN ? "BROKEN" : "NEAR";
+  if (said_before (user, one))
+    printf ("    %s %s: rule %s again\n", severity, one->limit_id, one->rule ? one->rule : "-");
+  else
+    printf ("    %s %s: %s\n      fix: %s\n", severity, one->limit_id, one->message, one->fix);
+  return 0;
+}
+
+static int
+add_json_violation (const lf_violation *one, void *user)
+{
+  cJSON *j = lf_violation_json (one);
+  return j && cJSON_AddItemToArray (user, j) ? 0 : -1;
+}
 
 static int
 print_json_row (const lf_record *r, lf_log_view *v)
@@ -68,7 +108,10 @@ print_json_row (const lf_record *r, lf_log_view *v)
   lf_cost cost = { 0 };
   if (v->profile)
     lf_cost_of_record (v->profile, v->a->region ? v->a->region : r->region, r, &cost);
-  if (!o || lf_json_add_money (o, "cost_usd", &cost, cost.total) < 0 || lf_json_print (o, &b) < 0)
+  cJSON *list = o ? cJSON_AddArrayToObject (o, "violations") : NULL;
+  lf_error err = { 0 };
+  if (!list || lf_json_add_money (o, "cost_usd", &cost, cost.total) < 0
+      || lf_store_violations (v->store, NULL, r->request_id, add_json_violation, list, &err) < 0 || lf_json_print (o, &b) < 0)
     return -1;
   printf ("%s\n", b.data);
   return 0;
@@ -94,6 +137,9 @@ print_row (const lf_record *r, int64_t rowid, void *user)
   if (r->error_type)
     printf ("  %s", r->error_type);
   putchar ('\n');
+  lf_error err = { 0 };
+  if (lf_store_violations (v->store, NULL, r->request_id, print_row_violation, v, &err) < 0)
+    return -1;
   return 0;
 }
 
@@ -216,5 +262,7 @@ lf_cmd_log (const lf_args *a)
     status = a->explain ? explain (&v, &err) : show (&v, &err);
   lf_store_close (v.store);
   lf_profile_free (v.profile);
+  for (size_t i = 0; i < v.said_n; i++)
+    free (v.said[i]);
   return status;
 }

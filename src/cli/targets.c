@@ -41,10 +41,8 @@ say_function (const lf_args *a, const lf_prepared *p, const char *from, bool one
   const lf_function *f = &p->f;
   for (size_t k = 0; k < p->notes.n && !(one && a->quiet); k++)
     fprintf (stderr, "lambdafit: %s%s%s\n", one ? "" : f->name, one ? "" : ": ", p->notes.v[k]);
-  if (one) /* its verdict says the rest */
+  if (one) /* its verdict says the rest; a daemon says itself what the rules say of the package */
     return;
-  for (size_t k = 0; k < p->near_n; k++)
-    fprintf (stderr, "lambdafit: %s: %s\n  fix: %s\n", f->name, p->near[k].message, p->near[k].fix);
   if (!a->quiet)
     fprintf (stderr, "lambdafit: %s: %s, handler %s, %lld MB, timeout %lld s, from %s\n", f->name, f->runtime, f->handler, (long long) f->memory_mb,
              (long long) (f->timeout_ms / 1000), from);

@@ -44,6 +44,7 @@ open_engine (lf_live *l, const lf_live_options *o, lf_error *err)
                                                    .log_user = l->writer,
                                                    .pass_credentials = o->pass_credentials,
                                                    .rate_limit = o->rate_limit,
+                                                   .say_rules = o->say_rules,
                                                    .concurrency = o->concurrency,
                                                    .environ_ = environ },
                              err);

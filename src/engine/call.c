@@ -377,12 +377,14 @@ measure (lf_call *c)
     lf_live_env_drain (env);
   lf_live_env_look (env);
   c->usage = env->usage;
-  /* The look costs tens of microseconds: not for the shortest invocations, in which little is opened, and not a hundred times a second. */
+  /* The look costs tens of microseconds: not for the shortest invocations, in which little is opened, and not a hundred times a second, but
+   * for the first ones of an environment, which show whether something grows. */
   lf_time_us now = lf_now_us ();
-  if (c->inv.cold || (c->inv.duration_us >= LF_COUNTS_US && now - env->counted_at > LF_COUNTS_AGE_US))
+  if (c->inv.cold || env->history.served < LF_COUNTS_FIRST || (c->inv.duration_us >= LF_COUNTS_US && now - env->counted_at > LF_COUNTS_AGE_US))
     {
       lf_sandbox_counts (env->sb, &c->record.fds, &c->record.processes);
       env->counted_at = now;
+      lf_judge_measure (c);
     }
   c->cpu_us = less (c->usage.cpu_us, env->cpu_base);
   c->throttled_us = less (c->usage.throttled_us, env->throttled_base);
@@ -562,6 +564,7 @@ lf_call_finish (lf_call *c)
         }
     }
   say_end (c);
+  lf_judge_say (c->fn, c->violations, c->violations_n);
   lf_hold_finished (c);
   if (env && env->call == c)
     {
@@ -637,6 +640,7 @@ lf_engine_reject (lf_engine *e, lf_live_fn *fn, int64_t request_bytes, bool asyn
   snprintf (c->error_message, sizeof c->error_message, "%s", message);
   fill_record (c);
   write_row (c);
+  lf_judge_say (fn, c->violations, c->violations_n);
   lf_engine_queue_answer (c);
   return c;
 }

@@ -418,6 +418,7 @@ lf_engine_new (const lf_engine_options *o, lf_error *err)
   e->log = o->log;
   e->log_user = o->log_user;
   e->pass_credentials = o->pass_credentials;
+  e->say_rules = o->say_rules;
   e->environ_ = o->environ_;
   e->waiting_tail = &e->waiting;
   e->news_tail = &e->news;
@@ -458,6 +459,7 @@ store_function (lf_engine *e, lf_live_fn *fn, lf_error *err)
   for (size_t i = 0; i < fn->prep.near_n; i++)
     if (lf_store_violation (e->store, &fn->prep.near[i], err) < 0)
       return -1;
+  lf_judge_say (fn, fn->prep.near, fn->prep.near_n);
   return lf_store_commit (e->store, err);
 }
 
@@ -691,6 +693,8 @@ lf_engine_free (lf_engine *e)
 {
   if (!e)
     return;
+  for (lf_live_fn *fn = e->fns; fn; fn = fn->next)
+    lf_judge_say_times (fn);
   lf_events_free (e->events);
   lf_fleet_free (e->fleet);
   lf_live_fn *lists[] = { e->fns, e->retired };

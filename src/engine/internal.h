@@ -13,6 +13,7 @@
 #define LF_SAMPLE_MS 50
 #define LF_COUNTS_US 1000
 #define LF_COUNTS_AGE_US 50000
+#define LF_COUNTS_FIRST 8
 #define LF_HOLD_US (250 * 1000)
 
 struct lf_live_fn
@@ -25,6 +26,7 @@ struct lf_live_fn
   lf_call *held, **held_tail; /* calls that wait for one of those */
   size_t held_n;
   size_t calls;              /* that point here */
+  uint32_t rule_times[LF_RULES_MAX]; /* how often each rule held: it is said the first time only */
   lf_live_fn *next;          /* in the engine's functions, or in its retired ones */
 };
 
@@ -75,6 +77,7 @@ struct lf_live_env
   lf_time_us init_began;    /* of its runtime's last start; LF_NONE once an event was delivered */
   int64_t init_cpu_base;
   lf_time_us counted_at;    /* descriptors and processes */
+  lf_sb_tasks tasks;        /* when last looked at */
 };
 
 struct lf_call
@@ -107,6 +110,7 @@ struct lf_call
   lf_sb_usage usage;         /* at the end */
   int64_t cpu_us, throttled_us, tmp_growth;
   int64_t init_wall_us, init_cpu_us; /* of the last init while it was bound; LF_NONE */
+  int64_t left_running, busy_threads;
   bool init_done, base64;
   lf_buf tail;
   lf_record record;
@@ -132,7 +136,7 @@ struct lf_engine
   const lf_rt_ops *rt;
   lf_log_sink log;
   void *log_user;
-  bool pass_credentials;
+  bool pass_credentials, say_rules;
   char *const *environ_;
   char hostname[65];
   lf_fleet *fleet;
@@ -207,9 +211,13 @@ void lf_call_tell (lf_call *c, const lf_error *failure);
 void lf_call_release (lf_call *c);
 
 /* judge.c */
+void lf_judge_measure (lf_call *c);                           /* what its tasks do, now that its outcome is known */
 void lf_call_judge (lf_call *c);                              /* which rules hold, into c->violations */
 void lf_judge_init_began (lf_live_env *env, lf_time_us at);   /* its runtime was started */
 void lf_judge_init_ended (lf_call *c, bool done);             /* the event is delivered, or the invocation ended before */
+/* In the output of a daemon: what a rule says the first time that it holds for the function, and at its end how often each one did. */
+void lf_judge_say (lf_live_fn *fn, const lf_violation *v, size_t n);
+void lf_judge_say_times (lf_live_fn *fn);
 bool lf_judge_base64 (const char *p, size_t n);               /* is most of a response base64? */
 
 /* settings.c */

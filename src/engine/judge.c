@@ -2,6 +2,7 @@
  *
  * What the rules need to know of an invocation and of those before it in its environment, gathered as it happens.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
@@ -28,6 +29,52 @@ lf_judge_init_ended (lf_call *c, bool done)
   c->init_cpu_us = env->usage.cpu_us == LF_NONE ? LF_NONE : env->usage.cpu_us - env->init_cpu_base;
   c->init_done = done;
   env->init_began = LF_NONE;
+  if (done)
+    lf_sandbox_tasks (env->sb, &env->tasks); /* what init started is none of the handler's */
+}
+
+void
+lf_judge_measure (lf_call *c)
+{
+  lf_live_env *env = c->env;
+  if (!c->init_done && env->tasks.n == 0)
+    return; /* the first look must come before the handler's first call */
+  if (c->record.processes != LF_NONE && c->record.processes <= 1 && env->tasks.n <= 1)
+    return;
+  lf_sandbox_tasks (env->sb, &env->tasks);
+  c->left_running = c->inv.status == LF_ST_OK ? env->tasks.left_running : 0;
+  c->busy_threads = env->tasks.busy;
+}
+
+/* FNV-1a: only equality within one environment matters. */
+static uint64_t
+digest (const char *p, size_t n)
+{
+  uint64_t h = UINT64_C (14695981039346656037);
+  for (size_t i = 0; i < n; i++)
+    h = (h ^ (unsigned char) p[i]) * UINT64_C (1099511628211);
+  return h;
+}
+
+static void
+remember_event (lf_call *c, lf_history *h)
+{
+  bool first = h->served == 1;
+  if (!first && (!h->first_ok || c->inv.status == LF_ST_OK))
+    {
+      h->same_failures = 0;
+      return;
+    }
+  if (!first && c->inv.status != LF_ST_FUNCTION_ERROR)
+    return;
+  uint64_t event = digest (c->payload.data, c->payload.len);
+  if (first)
+    {
+      h->first_event = event;
+      h->first_ok = c->inv.status == LF_ST_OK;
+    }
+  else
+    h->same_failures = event == h->first_event ? h->same_failures + 1 : 0;
 }
 
 static bool
@@ -60,6 +107,7 @@ remember (lf_call *c)
   lf_history *h = &c->env->history;
   h->served++;
   h->tmp_before = c->env->tmp_base;
+  remember_event (c, h);
   if (c->inv.status != LF_ST_OK && c->inv.status != LF_ST_FUNCTION_ERROR)
     return;
   if (c->record.cold == 0)
@@ -88,5 +136,47 @@ lf_call_judge (lf_call *c)
   x.init_cpu_us = c->init_cpu_us;
   x.init_done = c->init_done;
   x.base64 = c->base64;
+  x.left_running = c->left_running;
+  x.busy_threads = c->busy_threads;
   c->violations_n = lf_judge (&x, r.received_us, c->violations);
+}
+
+static uint32_t *
+times_of (lf_live_fn *fn, const char *rule)
+{
+  const lf_rule_info *rules, *found = lf_rule_find (rule);
+  lf_rules (&rules);
+  return found ? &fn->rule_times[found - rules] : NULL;
+}
+
+void
+lf_judge_say (lf_live_fn *fn, const lf_violation *v, size_t n)
+{
+  lf_engine *e = fn->engine;
+  for (size_t i = 0; i < n && e->log && e->say_rules; i++)
+    {
+      uint32_t *times = times_of (fn, v[i].rule);
+      lf_buf b LF_CLEANUP (lf_buf_fini);
+      lf_buf_init (&b, 0);
+      if (!times || *times == UINT32_MAX || ++*times > 1)
+        continue;
+      lf_buf_addf (&b, "lambdafit: %s: %s %s: %s\n  fix: %s\n", fn->prep.f.name, v[i].severity == LF_SEV_BROKEN ? "BROKEN" : "NEAR", v[i].limit_id, v[i].message,
+                   v[i].fix);
+      if (!b.failed)
+        lf_engine_say (e, &fn->prep.f, b.data, b.len);
+    }
+}
+
+void
+lf_judge_say_times (lf_live_fn *fn)
+{
+  const lf_rule_info *rules;
+  size_t n = lf_rules (&rules);
+  for (size_t i = 0; i < n; i++)
+    if (fn->rule_times[i] > 1)
+      {
+        char text[160];
+        int len = snprintf (text, sizeof text, "lambdafit: %.64s: rule %.48s held %u times\n", fn->prep.f.name, rules[i].id, fn->rule_times[i]);
+        lf_engine_say (fn->engine, &fn->prep.f, text, (size_t) len);
+      }
 }

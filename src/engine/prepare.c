@@ -115,8 +115,31 @@ prepare (lf_prepared *out, const char *target, const char *interpreter, bool str
       if (add_note (out, note, err) < 0)
         return -1;
     }
-  out->near_n = lf_violations_static (f, p, lf_wall_us (), out->near);
+  lf_package_facts_read (&out->package, layer_bytes, f, &out->facts);
+  lf_facts x;
+  lf_facts_init (&x, f, p, NULL, NULL);
+  x.package = &out->facts;
+  out->near_n = lf_judge (&x, lf_wall_us (), out->near);
   return 0;
+}
+
+/* A package that is too large for Lambda: what in it could be left out, and how much that saves. */
+static void
+advise_pruning (const char *target, const lf_function *f, const lf_profile *p, lf_error *err)
+{
+  lf_package_facts facts = { 0 };
+  char advice[240], fix[sizeof err->fix];
+  char limit[32];
+  snprintf (limit, sizeof limit, "%lld bytes", (long long) p->package_max_bytes);
+  if (err->exit != LF_EXIT_FAILED || strstr (err->why, limit) == NULL)
+    return;
+  lf_package_space_facts (target, f, &facts);
+  lf_prune_advice (&facts, advice, sizeof advice);
+  snprintf (fix, sizeof fix, "%s%s%s%s", advice, facts.cuda_bytes > LF_MB ? "Libraries for GPUs are of no use on Lambda: " : "",
+            facts.cuda_bytes > LF_MB ? facts.cuda : "", facts.cuda_bytes > LF_MB ? ". " : "");
+  size_t n = strlen (fix);
+  snprintf (fix + n, sizeof fix - n, "%.200s", err->fix);
+  memcpy (err->fix, fix, sizeof err->fix);
 }
 
 int
@@ -127,6 +150,7 @@ lf_prepare (lf_function *f, const char *target, const char *interpreter, bool st
   lf_function_init (f);
   if (prepare (out, target, interpreter, strict, p, err) == 0)
     return 0;
+  advise_pruning (target, &out->f, p, err);
   lf_prepared_fini (out);
   return -1;
 }

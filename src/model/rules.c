@@ -9,6 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NOT_FOUND "No module named|Cannot find module|Cannot find package|cannot open shared object file"
+#define NOT_LOADED                                                                                                                                               \
+  "invalid ELF header|wrong ELF class|cannot open shared object file|C-extensions failed|C extension|No module named|cannot import name|Exec format error|" \
+  "incompatible architecture|undefined symbol"
 #define NO_SPACE "No space left on device|[Errno 28]|ENOSPC"
 
 enum { BROKEN, NEAR, AS_ENDED };
@@ -240,6 +244,29 @@ starved (judge *j)
   return true;
 }
 
+/* For so long that it is worth a word although it went well. */
+static bool
+took (const judge *j, int64_t ms)
+{
+  return !before (j) && wall_us (j->x->r) != LF_NONE && wall_us (j->x->r) >= ms * 1000;
+}
+
+static bool
+more_threads_than_cpu (judge *j)
+{
+  if (j->x->busy_threads < 2 || j->x->busy_threads * 1000 <= lf_profile_cpu_milli (j->x->p, j->x->f->memory_mb))
+    return false;
+  note (j, "%" PRId64 " threads computed", j->x->busy_threads);
+  return true;
+}
+
+static bool
+memory_free (judge *j)
+{
+  int64_t used = lf_judge_used (j, LF_LIM_MEMORY), allowed = lf_judge_allowed (j, LF_LIM_MEMORY);
+  return used != LF_NONE && used < allowed / 2 && note_limit (j, LF_LIM_MEMORY);
+}
+
 static bool
 waited (judge *j)
 {
@@ -276,7 +303,7 @@ static bool
 cuda (judge *j)
 {
   const lf_package_facts *k = j->x->package;
-  if (k == NULL || k->cuda_bytes <= 0)
+  if (k == NULL || k->cuda_bytes < LF_MB)
     return false;
   note (j, "%s", k->cuda);
   return true;
@@ -289,6 +316,51 @@ workers_wanted (judge *j)
     return false;
   note (j, "the code sets n_jobs");
   return true;
+}
+
+/* Started by it, and not done when its answer was there. */
+static bool
+left_running (judge *j)
+{
+  if (before (j) || j->x->left_running <= 0)
+    return false;
+  note (j, "%" PRId64 " still at work after the response", j->x->left_running);
+  return true;
+}
+
+static bool
+warm (judge *j)
+{
+  if (before (j) || j->x->r->cold != 0)
+    return false;
+  note (j, "warm");
+  return true;
+}
+
+/* The environment's first invocation had the same event and went well, and now it has failed for the second time in a row. */
+static bool
+only_first_went_well (judge *j)
+{
+  const lf_history *h = j->x->history;
+  if (h == NULL || !h->first_ok || h->same_failures < 2)
+    return false;
+  note (j, "the same event went well at first, and failed %" PRId64 " times since", h->same_failures);
+  return true;
+}
+
+/* `layer check` found such a problem in the code or a layer. */
+static bool
+problem (judge *j, const char *kind)
+{
+  const lf_package_facts *k = j->x->package;
+  for (size_t i = 0; k != NULL && i < k->problems_n; i++)
+    if (strcmp (k->problems[i].kind, kind) == 0)
+      {
+        j->problem = &k->problems[i];
+        note (j, "layer check: %s: %s: %s", kind, k->problems[i].path, k->problems[i].what);
+        return true;
+      }
+  return false;
 }
 
 static bool
@@ -312,6 +384,8 @@ static const lf_rule_info rules[] = {
 #include "rules.def"
 #undef RULE
 };
+
+_Static_assert(LF_ARRAY_LEN (rules) <= LF_RULES_MAX, "LF_RULES_MAX is too small");
 
 #define RULE(id, subject, severity, condition, when, what, why, fix) severity,
 static const int severities[] = {

@@ -21,6 +21,7 @@ typedef struct judge
   char line[200];             /* the line of the output that a pattern was in */
   int64_t slope, breaks_at;   /* of the trend that grows */
   lf_trend_id trend;
+  const lf_package_problem *problem;
 } judge;
 
 int64_t lf_judge_used (const judge *j, lf_limit l);

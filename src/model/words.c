@@ -355,22 +355,79 @@ w_residual_advice (const judge *j, char *out, size_t cap)
     snprintf (out, cap, "Its layers alone are %s. ", layers);
 }
 
-static void
-w_prune_advice (const judge *j, char *out, size_t cap)
+void
+lf_prune_advice (const lf_package_facts *k, char *out, size_t cap)
 {
-  const lf_package_facts *k = j->x->package;
   char bytes[48];
   *out = '\0';
   if (k == NULL || k->prune_bytes < LF_MB)
     return;
   lf_show_amount (k->prune_bytes, "bytes", bytes, sizeof bytes);
-  snprintf (out, cap, "Pruning %s saves %s. ", k->prune, bytes);
+  snprintf (out, cap, "Pruning tests and headers such as %s saves %s. ", k->prune, bytes);
+}
+
+static void
+w_prune_advice (const judge *j, char *out, size_t cap)
+{
+  lf_prune_advice (j->x->package, out, cap);
 }
 
 static void
 w_cuda (const judge *j, char *out, size_t cap)
 {
   lf_show_amount (j->x->package->cuda_bytes, "bytes", out, cap);
+}
+
+static void
+w_problem (const judge *j, char *out, size_t cap)
+{
+  snprintf (out, cap, "%s", j->problem->what);
+}
+
+static void
+w_problem_path (const judge *j, char *out, size_t cap)
+{
+  snprintf (out, cap, "%s", j->problem->path);
+}
+
+static void
+w_problem_fix (const judge *j, char *out, size_t cap)
+{
+  snprintf (out, cap, "%s", j->problem->fix);
+}
+
+static void
+w_problem_target (const judge *j, char *out, size_t cap)
+{
+  snprintf (out, cap, "%s", j->problem->target);
+}
+
+static void
+w_threads (const judge *j, char *out, size_t cap)
+{
+  snprintf (out, cap, "%" PRId64, j->x->busy_threads);
+}
+
+static void
+w_threads_mb (const judge *j, char *out, size_t cap)
+{
+  int64_t mb = j->x->busy_threads * j->x->p->mb_per_vcpu, max = j->x->p->memory_max_mb;
+  snprintf (out, cap, "%" PRId64, mb < max ? mb : max);
+}
+
+static void
+w_left (const judge *j, char *out, size_t cap)
+{
+  if (j->x->left_running == 1)
+    snprintf (out, cap, "a thread or process");
+  else
+    snprintf (out, cap, "%" PRId64 " threads or processes", j->x->left_running);
+}
+
+static void
+w_is (const judge *j, char *out, size_t cap)
+{
+  snprintf (out, cap, "%s", j->x->left_running == 1 ? "was" : "were");
 }
 
 static void
@@ -413,6 +470,12 @@ w_resource (const judge *j, char *out, size_t cap)
     if (lf_pattern_find (texts[i], "nltk.download('", line, sizeof line) && copy_between (line, "nltk.download('", "'", out, cap))
       return;
   snprintf (out, cap, "RESOURCE");
+}
+
+static void
+w_line (const judge *j, char *out, size_t cap)
+{
+  snprintf (out, cap, "%.160s", j->line);
 }
 
 /* The path that a line names: what stands in quotes, else what begins with a slash. */
@@ -503,9 +566,18 @@ static const struct
   { "residual_advice", w_residual_advice },
   { "prune_advice", w_prune_advice },
   { "cuda", w_cuda },
+  { "problem", w_problem },               /* of `layer check` */
+  { "problem_path", w_problem_path },
+  { "problem_fix", w_problem_fix },
+  { "problem_target", w_problem_target },
+  { "threads", w_threads },               /* that computed */
+  { "threads_mb", w_threads_mb },         /* the size that gives each of them a CPU */
+  { "left", w_left },                     /* still at work after the response */
+  { "is", w_is },
   { "raw_max", w_raw_max },               /* of binary data, as base64 in a response */
   { "type", w_type },
   { "resource", w_resource },             /* of NLTK */
+  { "line", w_line },                     /* of the output, that a pattern was in */
   { "path", w_path },
   { "base", w_base },                     /* its last part */
   { "cache_env", w_cache_env },           /* NAME=VALUE */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "sandbox_impl.h"
@@ -98,4 +99,137 @@ lf_sandbox_counts (const lf_sandbox *s, int64_t *fds, int64_t *processes)
       /* An ordinary user's supervisor has the function's user and takes one of its processes. */
       *processes = c.tasks + (lf_sb_supervisor_counts (s) ? 1 : 0);
     }
+}
+
+/* ---- what the tasks do ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct task
+{
+  pid_t pid, tid;
+  char state;
+  int64_t cpu_ticks;
+  long syscall; /* -1: running, or not known */
+} task;
+
+static int
+read_text (const char *path, char *text, size_t cap)
+{
+  int fd LF_CLEANUP (lf_closep) = open (path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd >= 0 ? read (fd, text, cap - 1) : -1;
+  text[n > 0 ? n : 0] = 0;
+  return n > 0 ? 0 : -1;
+}
+
+static bool
+read_task (task *t)
+{
+  char path[64], text[512];
+  snprintf (path, sizeof path, "/proc/%d/task/%d/stat", (int) t->pid, (int) t->tid);
+  const char *p = read_text (path, text, sizeof text) == 0 ? strrchr (text, ')') : NULL;
+  long long user = 0, sys = 0;
+  if (!p || sscanf (p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lld %lld", &t->state, &user, &sys) != 3)
+    return false;
+  t->cpu_ticks = user + sys;
+  t->syscall = -1;
+  snprintf (path, sizeof path, "/proc/%d/task/%d/syscall", (int) t->pid, (int) t->tid);
+  if (t->state != 'R' && read_text (path, text, sizeof text) == 0)
+    {
+      char *end;
+      long nr = strtol (text, &end, 10);
+      t->syscall = end != text ? nr : -1;
+    }
+  return true;
+}
+
+/* What something that only waits to be given work is in. */
+static bool
+idle_call (long nr)
+{
+  static const long calls[] = {
+    SYS_futex, SYS_epoll_pwait, SYS_accept, SYS_accept4, SYS_rt_sigtimedwait, SYS_rt_sigsuspend,
+#ifdef SYS_epoll_wait
+    SYS_epoll_wait,
+#endif
+#ifdef SYS_pause
+    SYS_pause,
+#endif
+#ifdef SYS_sched_yield
+    SYS_sched_yield,
+#endif
+  };
+  for (size_t i = 0; i < LF_ARRAY_LEN (calls); i++)
+    if (calls[i] == nr)
+      return true;
+  return nr < 0;
+}
+
+/* A server in a process of its own waits for its next request in one of these. */
+static bool
+serving_call (long nr)
+{
+  static const long calls[] = {
+    SYS_read, SYS_recvfrom, SYS_recvmsg, SYS_ppoll, SYS_pselect6, SYS_wait4, SYS_waitid,
+#ifdef SYS_poll
+    SYS_poll,
+#endif
+#ifdef SYS_select
+    SYS_select,
+#endif
+  };
+  for (size_t i = 0; i < LF_ARRAY_LEN (calls); i++)
+    if (calls[i] == nr)
+      return true;
+  return idle_call (nr);
+}
+
+static bool
+known (const lf_sb_tasks *t, pid_t tid)
+{
+  for (size_t i = 0; i < t->n; i++)
+    if (t->tid[i] == tid)
+      return true;
+  return false;
+}
+
+/* A thread that computes cannot be told from one of a library's that spins before it goes to sleep; a process can. */
+static bool
+at_work (const task *t, pid_t runtime)
+{
+  if (t->state == 'Z' || t->state == 'X')
+    return false;
+  if (t->pid == runtime)
+    return t->state != 'R' && !idle_call (t->syscall);
+  return t->state == 'R' || !serving_call (t->syscall);
+}
+
+void
+lf_sandbox_tasks (const lf_sandbox *s, lf_sb_tasks *t)
+{
+  counting c = { .n = 0 };
+  lf_sb_tasks now = { .n = 0 };
+  int64_t cpu[LF_SB_TASKS_MAX], sum = 0;
+  pid_t top = lf_sandbox_pid (s);
+  if (top > 0)
+    children (&c, top);
+  for (; c.next < c.n && now.n < LF_SB_TASKS_MAX; c.next++)
+    {
+      char path[64];
+      children (&c, c.pid[c.next]);
+      snprintf (path, sizeof path, "/proc/%d/task", (int) c.pid[c.next]);
+      DIR *d = opendir (path);
+      for (struct dirent *e; d && (e = readdir (d)) && now.n < LF_SB_TASKS_MAX;)
+        {
+          task one = { .pid = c.pid[c.next], .tid = (pid_t) strtol (e->d_name, NULL, 10) };
+          if (one.tid <= 0 || !read_task (&one))
+            continue;
+          now.left_running += one.tid != c.pid[0] && !known (t, one.tid) && at_work (&one, c.pid[0]);
+          sum += cpu[now.n] = one.cpu_ticks;
+          now.tid[now.n++] = one.tid;
+        }
+      if (d)
+        closedir (d);
+    }
+  for (size_t i = 0; i < now.n; i++)
+    now.busy += cpu[i] >= 10 && cpu[i] * 10 >= sum; /* ticks of 10 ms */
+  *t = now;
 }
