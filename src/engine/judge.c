@@ -130,7 +130,7 @@ lf_call_judge (lf_call *c)
   lf_facts_init (&x, &c->fn->prep.f, e->profile, lf_sb_host_enforcement (e->host), &r);
   x.package = &c->fn->prep.facts;
   x.history = c->env ? &c->env->history : NULL;
-  if (c->env && c->env->log.buf.len)
+  if (c->env) /* without the platform's own lines, in which there is nothing to be found */
     x.output = (lf_str){ c->env->log.buf.data, c->env->log.buf.len };
   x.init_wall_us = c->init_wall_us;
   x.init_cpu_us = c->init_cpu_us;

@@ -9,17 +9,22 @@
  */
 #include "inside.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define WAL_SOFT_BYTES (24 << 20) /* so much since the last checkpoint wakes the thread: each one waits for the disk, so not too often */
 #define WAL_HARD_BYTES (64 << 20) /* ask for a restart */
 #define PASSIVE_ROUNDS 4
 #define RESTART_PAGES 200     /* few enough that the writer may wait for them */
-#define ROLL_EVERY 1024       /* commits after which there may be rows for a rollup */
+/* Rollups wait for a quiet moment, so that they take no processor from who is answered just now; with so many commits not in one
+ * they are made all the same, since reading that many single rows would be slow. */
+#define ROLL_QUIET_MS 500
+#define ROLL_BACKLOG 100000
 #define ROLL_BUSY_MS 100      /* how long a rollup waits for the writer */
 #define RESTART_BUSY_MS 5     /* the longest that a restart may hold the writer for the sake of readers */
 
@@ -31,10 +36,12 @@ struct lf_checkpointer
   pthread_cond_t wake;
   atomic_bool stop;
   bool wanted, roll;
-  unsigned commits;      /* only the committing thread counts */
+  atomic_uint commits;
+  unsigned rolled;       /* commits at the last rollups: only this thread's */
   int soft, hard;        /* the two sizes, in pages */
   atomic_int base;       /* pages that were in the WAL at the last checkpoint */
   atomic_bool pending;   /* the thread was told and has not finished */
+  atomic_bool sleeping;  /* it waits for the first commit */
 };
 
 static void
@@ -69,6 +76,31 @@ roll (lf_checkpointer *c)
   return more;
 }
 
+/* Waits to be woken, or for a quiet moment after commits, or for too many of them. */
+static void
+wait_for_work (lf_checkpointer *c)
+{
+  atomic_store (&c->sleeping, true); /* before the look: a commit that comes after it wakes the thread */
+  unsigned before = atomic_load (&c->commits);
+  if (before == c->rolled)
+    pthread_cond_wait (&c->wake, &c->lock);
+  atomic_store (&c->sleeping, false); /* one wake-up is enough for the many commits that follow */
+  if (before == c->rolled)
+    return;
+  struct timespec end;
+  clock_gettime (CLOCK_MONOTONIC, &end);
+  end.tv_nsec += ROLL_QUIET_MS * 1000000L;
+  end.tv_sec += end.tv_nsec / 1000000000L;
+  end.tv_nsec %= 1000000000L;
+  int rc = pthread_cond_timedwait (&c->wake, &c->lock, &end);
+  unsigned now = atomic_load (&c->commits);
+  if ((rc == ETIMEDOUT && now == before) || now - c->rolled >= ROLL_BACKLOG)
+    {
+      c->roll = true;
+      c->rolled = now;
+    }
+}
+
 static void *
 serve (void *user)
 {
@@ -78,7 +110,7 @@ serve (void *user)
     {
       if (!c->wanted && !c->roll)
         {
-          pthread_cond_wait (&c->wake, &c->lock);
+          wait_for_work (c);
           continue;
         }
       bool wanted = c->wanted, rolling = c->roll;
@@ -103,12 +135,12 @@ lf_checkpointer_note (lf_checkpointer *c, int pages)
   int base = atomic_load_explicit (&c->base, memory_order_relaxed);
   if (pages < base)
     atomic_store (&c->base, base = 0);
-  bool wanted = pages - base >= c->soft && !atomic_exchange (&c->pending, true), rolling = ++c->commits % ROLL_EVERY == 0;
-  if (!wanted && !rolling)
+  bool wanted = pages - base >= c->soft && !atomic_exchange (&c->pending, true);
+  atomic_fetch_add (&c->commits, 1);
+  if (!wanted && !atomic_load (&c->sleeping))
     return;
   pthread_mutex_lock (&c->lock);
   c->wanted |= wanted;
-  c->roll |= rolling;
   pthread_cond_signal (&c->wake);
   pthread_mutex_unlock (&c->lock);
 }
@@ -144,7 +176,11 @@ lf_checkpointer_start (const char *path, lf_error *err)
       return NULL;
     }
   pthread_mutex_init (&c->lock, NULL);
-  pthread_cond_init (&c->wake, NULL);
+  pthread_condattr_t monotonic;
+  pthread_condattr_init (&monotonic);
+  pthread_condattr_setclock (&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init (&c->wake, &monotonic);
+  pthread_condattr_destroy (&monotonic);
   int rc = sqlite3_open_v2 (path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
   if (rc != SQLITE_OK)
     lf_store_fail_db (c->db, path, rc, "open it for checkpoints", err);
