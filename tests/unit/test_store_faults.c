@@ -306,6 +306,7 @@ hold_lock (void *user)
   int *pipes = user;
   sqlite3 *db;
   char byte;
+  CHECK (read (pipes[2], &byte, 1) == 1);
   CHECK (sqlite3_open (help_path ("locked.db"), &db) == SQLITE_OK);
   CHECK (sqlite3_exec (db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK);
   CHECK (write (pipes[1], "x", 1) == 1);
@@ -321,11 +322,10 @@ locked_by_another (void **state)
   int out[2], in[2];
   char byte;
   const char *path = help_path ("locked.db");
-  lf_store *s CLEAN_STORE = help_open (path);
   assert_int_equal (pipe (out), 0);
   assert_int_equal (pipe (in), 0);
   fflush (NULL);
-  pid_t pid = fork ();
+  pid_t pid = fork (); /* before a store has a thread, which might just hold a lock inside SQLite */
   if (pid == 0)
     {
       close (in[1]);
@@ -333,6 +333,8 @@ locked_by_another (void **state)
     }
   close (out[1]);
   close (in[0]);
+  lf_store *s CLEAN_STORE = help_open (path);
+  assert_int_equal (write (in[1], "g", 1), 1);
   assert_int_equal (read (out[0], &byte, 1), 1);
   int64_t before = lf_now_us ();
   lf_store_busy_timeout (s, 300);
