@@ -34,14 +34,26 @@ typedef struct lf_serve_options
 /* Serves until SIGTERM or SIGINT; a second signal ends at once. 0, or -1. */
 int lf_serve (const lf_serve_options *o, lf_error *err);
 
+/* One invocation of a plan that is made while it is carried out. */
+typedef struct lf_shot_order
+{
+  const char *payload;        /* stays valid until its `each` */
+  size_t payload_len;
+  int64_t tag;                /* given back to `each` */
+  bool keep;                  /* from this one on environments live on, though the function was prepared with single_use */
+} lf_shot_order;
+typedef enum { LF_NEXT_GO, LF_NEXT_WAIT /* until one that is under way has ended */, LF_NEXT_END } lf_next_shot;
+
 typedef struct lf_oneshot_options
 {
   lf_live_options live;
   const char *payload;
   size_t payload_len;
   int64_t count, parallel;
-  /* For each invocation as it ends; strings live during the call. */
-  void (*each) (const lf_outcome *o, const lf_enforcement *enforcement, void *user);
+  /* When set, it says what comes next, instead of payload and count. LF_NEXT_WAIT with nothing under way is an end. */
+  lf_next_shot (*next) (lf_shot_order *out, int64_t in_flight, void *user);
+  /* For each invocation as it ends; strings live during the call. tag: of its order, else 0. f: the function as it runs. */
+  void (*each) (const lf_outcome *o, const lf_enforcement *enforcement, const lf_function *f, int64_t tag, void *user);
   void *user;
 } lf_oneshot_options;
 /* 0 when every invocation ended (well or not), -1 when that could not be done. *signal is the signal that cut it short, or 0. */

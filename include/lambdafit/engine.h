@@ -113,6 +113,8 @@ int lf_engine_resume_events (lf_engine *e, lf_error *err);
 
 /* ---- settings that may change while a function is served ------------------------------------------------------------------------ */
 
+/* Its environments, which served one invocation each until now, live on. */
+void lf_engine_end_single_use (lf_live_fn *fn);
 int lf_engine_set_reserved (lf_live_fn *fn, int64_t reserved, lf_error *err); /* LF_NONE: none any more */
 /* How asynchronous events of a function are handled; texts may be NULL. They are checked, and copied. */
 typedef struct lf_async_settings { int retries; int64_t max_age_s; const char *on_success, *on_failure; } lf_async_settings;

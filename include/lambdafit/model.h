@@ -445,6 +445,8 @@ lf_fleet_fn *lf_fleet_add (lf_fleet *f, const lf_function *fn, void *user);
 void *lf_fleet_fn_user (const lf_fleet_fn *fn);
 const lf_function *lf_fleet_fn_config (const lf_fleet_fn *fn);
 int lf_fleet_set_reserved (lf_fleet *f, lf_fleet_fn *fn, int64_t reserved, lf_error *err); /* LF_NONE unsets */
+/* Environments of a function that was added with single_use live on from now on. */
+void lf_fleet_end_single_use (lf_fleet_fn *fn);
 /* Frees a removed function that has no environment (gone ones count until LF_EV_GONE) and no invocation left: true. False: not yet.
  * Functions never forgotten are freed with the fleet. */
 bool lf_fleet_forget (lf_fleet *f, lf_fleet_fn *fn);

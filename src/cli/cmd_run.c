@@ -34,8 +34,10 @@ print_response (const lf_outcome *o)
 }
 
 static void
-on_each (const lf_outcome *o, const lf_enforcement *enforcement, void *user)
+on_each (const lf_outcome *o, const lf_enforcement *enforcement, const lf_function *f, int64_t tag, void *user)
 {
+  (void) f;
+  (void) tag;
   lf_verdict *v = user;
   v->enforcement = *enforcement;
   lf_verdict_add (v, o);

@@ -17,9 +17,16 @@ typedef struct lf_shot
   uv_idle_t starter;
   int64_t started, done, in_flight;
   int signum;
-  bool ending, stuck;
+  bool ending, stuck, planned; /* planned: nothing more is to be started */
   lf_error failure;
 } lf_shot;
+
+/* One invocation under way. */
+typedef struct lf_flight
+{
+  lf_shot *shot;
+  int64_t tag;
+} lf_flight;
 
 static void
 on_engine_closed (void *user)
@@ -55,39 +62,71 @@ lines_first (lf_shot *s)
 static void
 on_done (const lf_outcome *out, void *user)
 {
-  lf_shot *s = user;
+  lf_flight *flight = user;
+  lf_shot *s = flight->shot;
+  int64_t tag = flight->tag;
+  free (flight);
   s->done++;
   s->in_flight--;
   lines_first (s);
   if (out->error)
     s->failure = *out->error;
   else if (!s->ending || out->status == LF_ST_OK)
-    s->o->each (out, lf_sb_host_enforcement (s->live.host), s->o->user);
+    s->o->each (out, lf_sb_host_enforcement (s->live.host), lf_live_fn_config (s->fn), tag, s->o->user);
   if (out->no_sandbox && out->no_sandbox->exit == LF_EXIT_UNSUPPORTED && s->failure.exit == LF_EXIT_OK)
     s->failure = *out->no_sandbox; /* no fault of the function's, and the next one would end so too */
-  if (s->failure.exit != LF_EXIT_OK || s->done == s->o->count)
+  if (s->failure.exit != LF_EXIT_OK || (s->planned && s->in_flight == 0))
     end (s);
   else if (!s->ending)
     uv_idle_start (&s->starter, on_starter); /* not here: the answers of this turn come first */
 }
 
 static int
-start_one (lf_shot *s)
+start (lf_shot *s, const lf_shot_order *order, lf_flight *flight)
 {
   const lf_profile *p = s->o->live.profile;
-  if ((int64_t) s->o->payload_len > p->request_max_bytes)
+  if (order->keep)
+    lf_engine_end_single_use (s->fn);
+  if ((int64_t) order->payload_len > p->request_max_bytes)
     {
       char text[160];
       snprintf (text, sizeof text, "Request must be smaller than %lld bytes for the InvokeFunction operation", (long long) p->request_max_bytes);
-      return lf_engine_reject (s->live.engine, s->fn, (int64_t) s->o->payload_len, false, "RequestEntityTooLargeException", text, on_done, s, &s->failure) ? 0
-                                                                                                                                                     : -1;
+      return lf_engine_reject (s->live.engine, s->fn, (int64_t) order->payload_len, false, "RequestEntityTooLargeException", text, on_done, flight,
+                               &s->failure)
+                 ? 0
+                 : -1;
     }
   lf_buf payload LF_CLEANUP (lf_buf_fini);
   lf_buf_init (&payload, 0);
-  if (lf_buf_add (&payload, s->o->payload, s->o->payload_len) < 0)
+  if (lf_buf_add (&payload, order->payload, order->payload_len) < 0)
     return LF_FAIL_NOMEM (&s->failure);
-  lf_call_options o = { .payload = &payload, .want_tail = true, .sync = true, .done = on_done, .user = s };
+  lf_call_options o = { .payload = &payload, .want_tail = true, .sync = true, .done = on_done, .user = flight };
   return lf_engine_call (s->live.engine, s->fn, &o, &s->failure) ? 0 : -1;
+}
+
+static lf_next_shot
+next_order (lf_shot *s, lf_shot_order *order)
+{
+  if (s->o->next)
+    return s->o->next (order, s->in_flight, s->o->user);
+  *order = (lf_shot_order){ .payload = s->o->payload, .payload_len = s->o->payload_len };
+  return s->started < s->o->count ? LF_NEXT_GO : LF_NEXT_END;
+}
+
+static int
+start_one (lf_shot *s, const lf_shot_order *order)
+{
+  lf_flight *flight = malloc (sizeof *flight);
+  if (!flight)
+    return LF_FAIL_NOMEM (&s->failure);
+  *flight = (lf_flight){ s, order->tag };
+  s->started++;
+  s->in_flight++;
+  if (start (s, order, flight) == 0)
+    return 0;
+  free (flight);
+  s->in_flight--;
+  return -1;
 }
 
 static void
@@ -95,16 +134,22 @@ on_starter (uv_idle_t *h)
 {
   lf_shot *s = h->data;
   uv_idle_stop (h);
-  while (!s->ending && s->in_flight < s->o->parallel && s->started < s->o->count)
+  while (!s->ending && !s->planned && s->in_flight < s->o->parallel)
     {
-      s->started++;
-      s->in_flight++;
-      if (start_one (s) < 0)
+      lf_shot_order order = { 0 };
+      lf_next_shot what = next_order (s, &order);
+      if (what == LF_NEXT_GO)
         {
+          if (start_one (s, &order) == 0)
+            continue;
           end (s);
           return;
         }
+      s->planned = what == LF_NEXT_END || s->in_flight == 0;
+      break;
     }
+  if (s->planned && s->in_flight == 0)
+    end (s);
 }
 
 static void

@@ -10,6 +10,12 @@
 
 #include "internal.h"
 
+void
+lf_engine_end_single_use (lf_live_fn *fn)
+{
+  lf_fleet_end_single_use (fn->core);
+}
+
 int
 lf_engine_set_reserved (lf_live_fn *fn, int64_t reserved, lf_error *err)
 {

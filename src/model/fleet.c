@@ -127,6 +127,12 @@ lf_fleet_forget (lf_fleet *f, lf_fleet_fn *fn)
 
 /* ---- reserved concurrency ---------------------------------------------------------------------------------------------------- */
 
+void
+lf_fleet_end_single_use (lf_fleet_fn *fn)
+{
+  fn->single_use = false;
+}
+
 int
 lf_fleet_set_reserved (lf_fleet *f, lf_fleet_fn *fn, int64_t reserved, lf_error *err)
 {
