@@ -9,6 +9,7 @@ include tests/unit/package.mk
 include tests/unit/template.mk
 include tests/unit/store.mk
 include tests/unit/http.mk
+include tests/unit/check.mk
 include tests/unit/tui.mk
 include tests/unit/sandbox.mk
 include tests/fuzz/local.mk
