@@ -19,3 +19,4 @@ EXTRA_DIST += docs/layers.md
 EXTRA_DIST += docs/top.md docs/simulate.md
 EXTRA_DIST += docs/function-urls.md
 EXTRA_DIST += docs/invoke-api.md
+EXTRA_DIST += docs/check.md

@@ -79,6 +79,7 @@ int lf_cmd_layer (const lf_args *a);
 int lf_cmd_report (const lf_args *a);
 int lf_cmd_top (const lf_args *a);
 int lf_cmd_simulate (const lf_args *a);
+int lf_cmd_check (const lf_args *a);
 int lf_cmd_help (const lf_args *a);
 
 #endif

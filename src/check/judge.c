@@ -484,7 +484,7 @@ change (judge *j, const lf_budget *b)
 /* ---- all ------------------------------------------------------------------------------------------------------------------------------------ */
 
 int
-lf_judge (const lf_observed *o, const lf_baseline *baseline, bool update, lf_results *out)
+lf_check_judge (const lf_observed *o, const lf_baseline *baseline, bool update, lf_results *out)
 {
   judge j = { o, baseline, update, out };
   errors (&j);

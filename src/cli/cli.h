@@ -33,6 +33,7 @@ const lf_command *lf_command_find (const char *name);
 int lf_args_parse (const lf_command *c, int argc, char **argv, lf_args *out, bool *help, lf_error *err);
 /* One option's value into *a, as the command line would. */
 int lf_args_set (const lf_opt *o, const char *value, lf_args *a, lf_error *err);
+void lf_args_init (lf_args *a); /* nothing given */
 void lf_args_fini (lf_args *a);
 
 void lf_help_all (FILE *f);

@@ -53,6 +53,16 @@ const lf_command lf_commands[] = {
     "package against their limits, cost, and every kind of violation with its fix. The HTML page is one file that needs no network.",
     "  lambdafit report\n  lambdafit report --md > comment.md\n  lambdafit report --html report.html --db ci/log.db\n  lambdafit report --json --region eu-west-1 --since 1h\n",
     "html md json db profile region function since", 0, 0, lf_cmd_report },
+  { "check", "check [OPTIONS] [FILE]", "the CI gate: fails when a limit or a budget is broken, or something got worse",
+    "Runs the functions of FILE (default: lambdafit.yaml) on its events, cold and warm, and judges what was measured: no function error, no limit broken or\n"
+    "nearly so, responses as expected, and each budget: an absolute value, a part of Lambda's limit, or a change against lambdafit.baseline.json, which\n"
+    "--update writes. Timings are compared as ratios to a calibration loop, by a rule that tells noise from change; sizes exactly. Exit status: 0 when all\n"
+    "is well, 1 when something is broken or worse, 2 when the file or the baseline is not right, 3 with --strict when something cannot be measured here.",
+    "  lambdafit check --update\n"
+    "  lambdafit check\n"
+    "  lambdafit check ci/lambdafit.yaml --strict --junit check.xml --markdown \"$GITHUB_STEP_SUMMARY\"\n"
+    "  lambdafit check --shard 1/3 --db part1.db --json\n",
+    "update strict shard junit sarif markdown json db profile region template quiet verbose", 0, 1, lf_cmd_check },
   { "top", "top [OPTIONS]", "the dashboard: cost, limits and violations at a glance",
     "Shows a log, live or a file from elsewhere, and the running daemon's environments: which functions are slow, cold, near a limit or expensive, and\n"
     "why. Press ? for the keys. With --once it prints one frame as text and needs no terminal.",

@@ -78,6 +78,12 @@ const lf_opt lf_opts[] = {
   INT ("max", 0, "MB", max_mb, 0, 100000000, "0", "what to keep of the cache, most recently used first"),
   FLAG ("s3", 0, s3, "the zip is uploaded through S3, so the limit of a direct upload does not count"),
   FLAG ("no-pyc", 0, no_pyc, "do not compile Python files"),
+  FLAG ("update", 0, update, "write the baseline from what is measured"),
+  FLAG ("strict", 0, strict, "fail (status 3) when something cannot be measured here"),
+  TEXT ("shard", 0, "I/N", shard, NULL, "only part I of N, for several machines"),
+  TEXT ("junit", 0, "FILE", junit, NULL, "write the results as JUnit XML"),
+  TEXT ("sarif", 0, "FILE", sarif, NULL, "write what failed as SARIF 2.1.0"),
+  TEXT ("markdown", 0, "FILE", markdown, NULL, "write the results as Markdown; appended where FILE is $GITHUB_STEP_SUMMARY"),
   FLAG ("once", 0, once, "print one frame as text and end"),
   TEXT ("view", 0, "VIEW", view, "functions", "functions, function, invocations, invocation, environments, violations or cost"),
   TEXT ("size", 0, "WxH", size, "80x24", "columns and lines of the frame, from 60x16"),
@@ -212,8 +218,8 @@ lf_args_set (const lf_opt *o, const char *value, lf_args *a, lf_error *err)
   return 0;
 }
 
-static void
-args_init (lf_args *a)
+void
+lf_args_init (lf_args *a)
 {
   memset (a, 0, sizeof *a);
   for (size_t i = 0; i < lf_opts_n; i++)
@@ -233,7 +239,7 @@ int
 lf_args_parse (const lf_command *c, int argc, char **argv, lf_args *out, bool *help, lf_error *err)
 {
   lf_getopt_tables t = { .shorts = "h" };
-  args_init (out);
+  lf_args_init (out);
   lf_command_options (c, add_option, &t);
   t.longs[t.n] = (struct option){ "help", no_argument, NULL, 'h' };
   opterr = 0;

@@ -106,7 +106,7 @@ static const lf_result *
 judged (world *w, const lf_baseline *b, lf_results *out, const char *budget)
 {
   memset (out, 0, sizeof *out);
-  assert_int_equal (lf_judge (&w->o, b, false, out), 0);
+  assert_int_equal (lf_check_judge (&w->o, b, false, out), 0);
   for (size_t i = 0; i < out->n; i++)
     if (strcmp (out->v[i].budget, budget) == 0)
       return &out->v[i];
@@ -430,7 +430,7 @@ test_documents (void **state)
   lf_sample *s = add (&w, false, 5000, 0);
   s->status = LF_ST_FUNCTION_ERROR;
   s->problem = lf_strdup ("]]> <script> % \n::error::");
-  assert_int_equal (lf_judge (&w.o, NULL, false, &r), 0);
+  assert_int_equal (lf_check_judge (&w.o, NULL, false, &r), 0);
   const lf_observed *all[] = { &w.o };
   lf_check_report report = { .results = &r, .path = "a b/t.yaml", .log = "log.db", .profile = "p", .region = "us-east-1", .observed = all, .observed_n = 1, .version = "1" };
   lf_buf b;
