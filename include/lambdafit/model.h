@@ -442,6 +442,8 @@ lf_fleet *lf_fleet_new (const lf_fleet_options *o);
 void lf_fleet_free (lf_fleet *f);                    /* frees what is left, whatever its state */
 /* f must stay valid and unchanged until the function is removed and has no environments. NULL when out of memory. */
 lf_fleet_fn *lf_fleet_add (lf_fleet *f, const lf_function *fn, void *user);
+/* The same for another version of `with`, or its new code: they have one reserved concurrency and one request rate together. */
+lf_fleet_fn *lf_fleet_add_sharing (lf_fleet *f, const lf_function *fn, void *user, lf_fleet_fn *with);
 void *lf_fleet_fn_user (const lf_fleet_fn *fn);
 const lf_function *lf_fleet_fn_config (const lf_fleet_fn *fn);
 int lf_fleet_set_reserved (lf_fleet *f, lf_fleet_fn *fn, int64_t reserved, lf_error *err); /* LF_NONE unsets */

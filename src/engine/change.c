@@ -75,7 +75,7 @@ lf_engine_replace (lf_live_fn *fn, lf_prepared *p, lf_error *err)
   lf_engine *e = fn->engine;
   if (keep_settings (&fn->prep.f, &p->f, err) < 0)
     return NULL;
-  lf_live_fn *now = lf_engine_fn_new (e, p, err);
+  lf_live_fn *now = lf_engine_fn_new (e, p, fn, err);
   if (!now)
     return NULL;
   lf_live_fn **at = place_of (fn);

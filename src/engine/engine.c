@@ -495,7 +495,7 @@ lf_engine_fn_free (lf_live_fn *fn)
 
 /* Takes over *p, or leaves it as it was. */
 lf_live_fn *
-lf_engine_fn_new (lf_engine *e, lf_prepared *p, lf_error *err)
+lf_engine_fn_new (lf_engine *e, lf_prepared *p, lf_live_fn *with, lf_error *err)
 {
   lf_live_fn *fn = calloc (1, sizeof *fn);
   if (!fn)
@@ -508,7 +508,7 @@ lf_engine_fn_new (lf_engine *e, lf_prepared *p, lf_error *err)
   fn->prep = *p;
   memset (p, 0, sizeof *p);
   fn->arn = lf_function_arn (&fn->prep.f, strcmp (fn->prep.f.version, "$LATEST") == 0 ? NULL : fn->prep.f.version);
-  if (!fn->arn || store_function (e, fn, err) < 0 || !(fn->core = lf_fleet_add (e->fleet, &fn->prep.f, fn)))
+  if (!fn->arn || store_function (e, fn, err) < 0 || !(fn->core = lf_fleet_add_sharing (e->fleet, &fn->prep.f, fn, with ? with->core : NULL)))
     {
       if (err->exit == LF_EXIT_OK)
         (void) LF_FAIL_NOMEM (err);
@@ -523,14 +523,17 @@ lf_engine_fn_new (lf_engine *e, lf_prepared *p, lf_error *err)
 lf_live_fn *
 lf_engine_add (lf_engine *e, lf_prepared *p, lf_error *err)
 {
-  if (check_reserved (e, &p->f, err) < 0)
+  lf_live_fn *with = e->fns;
+  while (with && strcmp (with->prep.f.name, p->f.name) != 0)
+    with = with->next;
+  if (!with && check_reserved (e, &p->f, err) < 0)
     return NULL;
   if (lf_engine_find_version (e, p->f.name, p->f.version))
     {
       (void) LF_FAIL (err, LF_EXIT_USAGE, p->f.name, "give one of them another name with --name", "two functions have this name");
       return NULL;
     }
-  lf_live_fn *fn = lf_engine_fn_new (e, p, err);
+  lf_live_fn *fn = lf_engine_fn_new (e, p, with, err);
   if (!fn)
     return NULL;
   lf_live_fn **at = &e->fns;

@@ -203,6 +203,22 @@ carry_out (lf_events *ev)
 
 /* ---- accepting ------------------------------------------------------------------------------------------------------------------- */
 
+/* How the log names it: versions have theirs after the name. */
+static void
+stored_name (const lf_function *f, char out[100])
+{
+  bool latest = strcmp (f->version, "$LATEST") == 0;
+  snprintf (out, 100, "%.64s%s%.24s", f->name, latest ? "" : ":", latest ? "" : f->version);
+}
+
+static lf_live_fn *
+find_stored (lf_engine *e, const char *stored)
+{
+  const char *colon = strchr (stored, ':');
+  char *name LF_CLEANUP (lf_freep) = colon ? lf_strndup (stored, (size_t) (colon - stored)) : NULL;
+  return colon ? (name ? lf_engine_find_version (e, name, colon + 1) : NULL) : lf_engine_find (e, stored);
+}
+
 int
 lf_engine_event_accept (lf_engine *e, lf_live_fn *fn, lf_buf *payload, lf_accept_done accepted, void *user, lf_error *err)
 {
@@ -216,7 +232,9 @@ lf_engine_event_accept (lf_engine *e, lf_live_fn *fn, lf_buf *payload, lf_accept
   one->accepted = accepted;
   one->user = user;
   lf_error log_err = { 0 };
-  if (lf_store_event (e->store, one->id, fn->prep.f.name, lf_wall_us (), one->payload.data ? one->payload.data : "", one->payload.len, &log_err) < 0)
+  char name[100];
+  stored_name (&fn->prep.f, name);
+  if (lf_store_event (e->store, one->id, name, lf_wall_us (), one->payload.data ? one->payload.data : "", one->payload.len, &log_err) < 0)
     lf_engine_log_failed (e, &log_err);
   *ev->fresh_tail = one;
   ev->fresh_tail = &one->next;
@@ -240,7 +258,7 @@ lf_events_flushed (lf_events *ev, const lf_error *failure)
       else if (one->gone)
         forget (one);
       else
-        lf_async_accept (ev->core, &one->core, lf_now_us (), one->fn->prep.f.reserved == 0, &ev->fx);
+        lf_async_accept (ev->core, &one->core, lf_now_us (), lf_fleet_reserved (one->fn->core) == 0, &ev->fx);
       one = next;
     }
   if (any)
@@ -290,7 +308,7 @@ resume_one (const lf_stored_event *stored, void *user)
 {
   lf_events *ev = user;
   lf_error err = { 0 };
-  lf_live_fn *fn = lf_engine_find (ev->e, stored->function);
+  lf_live_fn *fn = find_stored (ev->e, stored->function);
   if (!fn)
     return 0; /* its function is not served now: it stays in the log until it is */
   lf_live_event *one = add (ev, fn, &err);

@@ -175,7 +175,7 @@ void lf_engine_log_failed (lf_engine *e, const lf_error *err);
 
 void lf_engine_env_gone (lf_engine *e);
 void lf_engine_handle_closed (uv_handle_t *h);
-lf_live_fn *lf_engine_fn_new (lf_engine *e, lf_prepared *p, lf_error *err); /* in no list yet */
+lf_live_fn *lf_engine_fn_new (lf_engine *e, lf_prepared *p, lf_live_fn *with, lf_error *err); /* in no list yet; `with`: of the same name */
 void lf_engine_fn_free (lf_live_fn *fn);
 
 /* change.c */

@@ -61,6 +61,8 @@ free_fn (lf_fleet *f, lf_fleet_fn *fn)
   *(fn->prev ? &fn->prev->next : &f->fns) = fn->next;
   if (fn->next)
     fn->next->prev = fn->prev;
+  if (--fn->share->refs == 0)
+    free (fn->share);
   free (fn->newest);
   free (fn);
 }
@@ -90,13 +92,32 @@ setting_us (int64_t ms, int64_t otherwise_ms)
   return ms > 0 ? ms * 1000 : 0;
 }
 
+static lf_fl_share *
+share_new (lf_fleet *f, const lf_function *config)
+{
+  lf_fl_share *s = calloc (1, sizeof *s);
+  if (!s)
+    return NULL;
+  s->reserved = config->reserved == LF_NONE || config->reserved >= 0 ? config->reserved : 0;
+  if (s->reserved != LF_NONE)
+    f->reserved_sum += s->reserved;
+  lf_fl_rates_set (f, s, true);
+  scaling_set (f->o.profile, &s->scale, f->o.profile->scaling_step);
+  return s;
+}
+
 lf_fleet_fn *
-lf_fleet_add (lf_fleet *f, const lf_function *config, void *user)
+lf_fleet_add_sharing (lf_fleet *f, const lf_function *config, void *user, lf_fleet_fn *with)
 {
   lf_fleet_fn *fn = calloc (1, sizeof *fn);
-  if (!fn)
-    return NULL;
+  if (!fn || !(fn->share = with ? with->share : share_new (f, config)))
+    {
+      free (fn);
+      return NULL;
+    }
   const lf_profile *p = f->o.profile;
+  fn->share->refs++;
+  fn->share->members++;
   fn->fleet = f;
   fn->config = config;
   fn->user = user;
@@ -104,16 +125,17 @@ lf_fleet_add (lf_fleet *f, const lf_function *config, void *user)
   fn->keepalive_us = setting_us (config->keepalive_ms, p->keepalive_ms);
   fn->life_us = setting_us (config->life_ms, LF_NONE);
   fn->single_use = config->single_use;
-  fn->reserved = config->reserved == LF_NONE || config->reserved >= 0 ? config->reserved : 0;
-  if (fn->reserved != LF_NONE)
-    f->reserved_sum += fn->reserved;
-  lf_fl_rates_set (f, fn, true);
-  scaling_set (p, &fn->scale, p->scaling_step);
   fn->next = f->fns;
   if (f->fns)
     f->fns->prev = fn;
   f->fns = fn;
   return fn;
+}
+
+lf_fleet_fn *
+lf_fleet_add (lf_fleet *f, const lf_function *config, void *user)
+{
+  return lf_fleet_add_sharing (f, config, user, NULL);
 }
 
 bool
@@ -136,7 +158,8 @@ lf_fleet_end_single_use (lf_fleet_fn *fn)
 int
 lf_fleet_set_reserved (lf_fleet *f, lf_fleet_fn *fn, int64_t reserved, lf_error *err)
 {
-  int64_t before = fn->reserved == LF_NONE ? 0 : fn->reserved, after = reserved == LF_NONE ? 0 : reserved;
+  lf_fl_share *s = fn->share;
+  int64_t before = s->reserved == LF_NONE ? 0 : s->reserved, after = reserved == LF_NONE ? 0 : reserved;
   /* A new account has fewer than the minimum altogether: it may give up none, but may set nought. */
   int64_t keep = f->o.profile->concurrency_unreserved_min;
   if (keep > f->concurrency)
@@ -148,21 +171,21 @@ lf_fleet_set_reserved (lf_fleet *f, lf_fleet_fn *fn, int64_t reserved, lf_error 
     return LF_FAIL (err, LF_EXIT_USAGE, "reserved concurrency", "reserve less, here or for another function",
                     "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below "
                     "its minimum value of [%lld].", (long long) keep);
-  if (fn->reserved == LF_NONE && reserved != LF_NONE)
-    f->pool_in_flight -= fn->in_flight;
-  else if (fn->reserved != LF_NONE && reserved == LF_NONE)
-    f->pool_in_flight += fn->in_flight;
-  bool first = fn->reserved == LF_NONE;
+  if (s->reserved == LF_NONE && reserved != LF_NONE)
+    f->pool_in_flight -= s->in_flight;
+  else if (s->reserved != LF_NONE && reserved == LF_NONE)
+    f->pool_in_flight += s->in_flight;
+  bool first = s->reserved == LF_NONE;
   f->reserved_sum += after - before;
-  fn->reserved = reserved;
-  lf_fl_rates_set (f, fn, first);
+  s->reserved = reserved;
+  lf_fl_rates_set (f, s, first);
   return 0;
 }
 
 int64_t
 lf_fleet_reserved (const lf_fleet_fn *fn)
 {
-  return fn->reserved;
+  return fn->share->reserved;
 }
 
 int64_t

@@ -14,6 +14,15 @@ typedef struct lf_bucket
   lf_time_us at; /* when `level` was true; LF_NONE before the first use */
 } lf_bucket;
 
+/* What the versions of one function have together, and the old code of one that was changed with the new. */
+typedef struct lf_fl_share
+{
+  size_t refs, members;                      /* functions that point here; those of them that are not removed */
+  int64_t reserved;                          /* LF_NONE: shares the unreserved pool */
+  int64_t in_flight;
+  lf_bucket rate, scale;
+} lf_fl_share;
+
 struct lf_fleet_fn
 {
   lf_fleet *fleet;
@@ -22,14 +31,13 @@ struct lf_fleet_fn
   void *user;
   int64_t timeout_us, keepalive_us, life_us; /* INT64_MAX: for ever */
   bool single_use, removed;
-  int64_t reserved;                          /* LF_NONE: shares the unreserved pool */
+  lf_fl_share *share;
   int64_t in_flight;
   lf_env *idle_first, *idle_last;            /* most recently used first */
   lf_env **newest;                           /* the same environments as a heap by serial, only for LF_PICK_NEWEST; from [1] */
   size_t newest_n, newest_cap;
   size_t envs;                               /* allocated ones, gone ones too */
   lf_fleet_counts counts;                    /* without gone ones */
-  lf_bucket rate, scale;
 };
 
 struct lf_fleet
@@ -64,7 +72,7 @@ size_t lf_fl_freezes_due (const lf_fleet *f, lf_time_us now);
 
 /* fleet_place.c: who gets in, and where. */
 void lf_fl_bucket_set (lf_bucket *b, int64_t tokens, int64_t unit, int64_t rate, bool fill);
-void lf_fl_rates_set (lf_fleet *f, lf_fleet_fn *fn, bool fill);
+void lf_fl_rates_set (lf_fleet *f, lf_fl_share *s, bool fill);
 void lf_fl_invoke (lf_fleet *f, lf_fleet_fn *fn, lf_inv *inv, lf_effects *fx);
 
 /* fleet_life.c: what happens to an environment and its invocation. All at f->now. */

@@ -115,6 +115,29 @@ broken_fn (const lf_fleet *f, const lf_fleet_fn *fn)
   return NULL;
 }
 
+/* Looked at with the first of its functions. */
+static const char *
+broken_share (const lf_fleet *f, const lf_fleet_fn *first, int64_t *reserved)
+{
+  const lf_fl_share *s = first->share;
+  size_t refs = 0, members = 0;
+  int64_t in_flight = 0;
+  for (const lf_fleet_fn *fn = f->fns; fn && fn != first; fn = fn->next)
+    if (fn->share == s)
+      return NULL;
+  for (const lf_fleet_fn *fn = first; fn; fn = fn->next)
+    if (fn->share == s)
+      {
+        refs++;
+        members += !fn->removed;
+        in_flight += fn->in_flight;
+      }
+  *reserved += s->reserved == LF_NONE ? 0 : s->reserved;
+  TRUE_OR_SAY (refs == s->refs && members == s->members && in_flight == s->in_flight, "what functions share is miscounted");
+  TRUE_OR_SAY (members > 0 || s->reserved == LF_NONE, "a removed function still has its reservation");
+  return NULL;
+}
+
 const char *
 lf_fleet_broken (const lf_fleet *f)
 {
@@ -139,12 +162,10 @@ lf_fleet_broken (const lf_fleet *f)
   size_t live = 0;
   for (const lf_fleet_fn *fn = f->fns; fn; fn = fn->next)
     {
-      broken = broken_fn (f, fn);
-      if (broken)
+      if ((broken = broken_fn (f, fn)) || (broken = broken_share (f, fn, &reserved)))
         return broken;
       in_flight += fn->in_flight;
-      pool += fn->reserved == LF_NONE ? fn->in_flight : 0;
-      reserved += fn->reserved == LF_NONE ? 0 : fn->reserved;
+      pool += fn->share->reserved == LF_NONE ? fn->in_flight : 0;
       live += fn->counts.environments;
     }
   TRUE_OR_SAY (in_flight == f->in_flight && pool == f->pool_in_flight, "invocations in flight are miscounted");

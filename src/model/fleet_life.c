@@ -110,7 +110,8 @@ finish (lf_fleet *f, lf_env *e, lf_effects *fx)
   e->served++;
   f->in_flight--;
   e->fn->in_flight--;
-  if (e->fn->reserved == LF_NONE)
+  e->fn->share->in_flight--;
+  if (e->fn->share->reserved == LF_NONE)
     f->pool_in_flight--;
   lf_fl_emit (fx, LF_FX_FINISH, e, inv);
 }
@@ -363,11 +364,12 @@ remove_fn (lf_fleet *f, lf_fleet_fn *fn, lf_effects *fx)
   if (fn->removed)
     return;
   fn->removed = true;
-  if (fn->reserved != LF_NONE)
+  lf_fl_share *s = fn->share;
+  if (--s->members == 0 && s->reserved != LF_NONE)
     {
-      f->reserved_sum -= fn->reserved;
-      f->pool_in_flight += fn->in_flight;
-      fn->reserved = LF_NONE;
+      f->reserved_sum -= s->reserved;
+      f->pool_in_flight += s->in_flight;
+      s->reserved = LF_NONE;
       lf_fl_rates_set (f, NULL, false);
     }
   while (fn->idle_first)

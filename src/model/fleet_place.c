@@ -59,20 +59,20 @@ bucket_wait_ms (const lf_bucket *b)
 
 /* ---- admission --------------------------------------------------------------------------------------------------------------- */
 
-/* The request rate that belongs to a function: its own when it has reserved concurrency, else the pool's. fn NULL: only the
+/* The request rate that belongs to a function: its own when it has reserved concurrency, else the pool's. s NULL: only the
    pool. */
 void
-lf_fl_rates_set (lf_fleet *f, lf_fleet_fn *fn, bool fill)
+lf_fl_rates_set (lf_fleet *f, lf_fl_share *s, bool fill)
 {
   int64_t per = f->o.profile->requests_per_concurrency, pool = lf_fleet_unreserved (f);
   if (f->now != LF_NONE)
     bucket_refill (&f->rate, f->now);
-  lf_fl_bucket_set (&f->rate, product (per, pool), 1000000, product (per, pool), fill && !fn);
-  if (!fn || fn->reserved == LF_NONE)
+  lf_fl_bucket_set (&f->rate, product (per, pool), 1000000, product (per, pool), fill && !s);
+  if (!s || s->reserved == LF_NONE)
     return;
   if (!fill && f->now != LF_NONE)
-    bucket_refill (&fn->rate, f->now); /* time that passed is worth what it was worth then */
-  lf_fl_bucket_set (&fn->rate, product (per, fn->reserved), 1000000, product (per, fn->reserved), fill);
+    bucket_refill (&s->rate, f->now); /* time that passed is worth what it was worth then */
+  lf_fl_bucket_set (&s->rate, product (per, s->reserved), 1000000, product (per, s->reserved), fill);
 }
 
 static void
@@ -88,11 +88,11 @@ refuse (lf_inv *inv, lf_status status, const char *reason, int64_t retry_after_m
 }
 
 static const char *
-over_concurrency (const lf_fleet *f, const lf_fleet_fn *fn)
+over_concurrency (const lf_fleet *f, const lf_fl_share *s)
 {
-  if (fn->reserved != LF_NONE && fn->in_flight >= fn->reserved)
+  if (s->reserved != LF_NONE && s->in_flight >= s->reserved)
     return RESERVED_CONCURRENCY;
-  if (fn->reserved == LF_NONE && f->pool_in_flight >= lf_fleet_unreserved (f))
+  if (s->reserved == LF_NONE && f->pool_in_flight >= lf_fleet_unreserved (f))
     return CONCURRENCY;
   /* Only after a reservation changed under running invocations can the parts add up to more than the account has. */
   return f->in_flight >= f->concurrency ? CONCURRENCY : NULL;
@@ -101,7 +101,7 @@ over_concurrency (const lf_fleet *f, const lf_fleet_fn *fn)
 static lf_bucket *
 scaling_bucket (lf_fleet *f, lf_fleet_fn *fn)
 {
-  return f->o.profile->scaling_per_function ? &fn->scale : &f->scale;
+  return f->o.profile->scaling_per_function ? &fn->share->scale : &f->scale;
 }
 
 /* ---- placement --------------------------------------------------------------------------------------------------------------- */
@@ -129,7 +129,8 @@ bind (lf_fleet *f, lf_env *e, lf_inv *inv)
   inv->env = e;
   f->in_flight++;
   e->fn->in_flight++;
-  if (e->fn->reserved == LF_NONE)
+  e->fn->share->in_flight++;
+  if (e->fn->share->reserved == LF_NONE)
     f->pool_in_flight++;
 }
 
@@ -190,14 +191,14 @@ lf_fl_invoke (lf_fleet *f, lf_fleet_fn *fn, lf_inv *inv, lf_effects *fx)
       refuse (inv, LF_ST_REJECTED, NULL, LF_NONE, fx);
       return;
     }
-  const char *reason = over_concurrency (f, fn);
+  const char *reason = over_concurrency (f, fn->share);
   if (reason)
     {
       refuse (inv, LF_ST_THROTTLED, reason, LF_NONE, fx);
       return;
     }
-  bool reserved = fn->reserved != LF_NONE;
-  lf_bucket *rate = f->o.rate_limit ? (reserved ? &fn->rate : &f->rate) : NULL;
+  bool reserved = fn->share->reserved != LF_NONE;
+  lf_bucket *rate = f->o.rate_limit ? (reserved ? &fn->share->rate : &f->rate) : NULL;
   if (rate)
     {
       bucket_refill (rate, f->now);

@@ -470,6 +470,42 @@ def test_versions_and_aliases(empty):
     assert [f["FunctionArn"].rsplit(":", 1)[1] for f in everything] == ["$LATEST", "2"]
 
 
+def test_versions_have_the_functions_reservation(empty):
+    c = client(empty)
+    create(c, code=slow("one"))
+    c.publish_version(FunctionName="f")
+    ready(c, "f", "1")
+    c.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=1)
+    running = Background(lambda: invoke(client(empty), event={"s": 1}, Qualifier="1"))
+    wait_for(lambda: busy(empty), "it runs")
+    with pytest.raises(ClientError) as e:
+        invoke(c)
+    assert e.value.response["Error"]["Code"] == "TooManyRequestsException" and e.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+    running.join(20)
+    assert running.result == "one"
+    wait_for(lambda: not busy(empty), "it ended")
+    assert invoke(c) == "one"
+
+
+def test_events_of_a_version_go_on_with_it(serve):
+    d = serve(args=["--network", "none"])
+    c = client(d)
+    create(c, code=slow("one"))
+    c.publish_version(FunctionName="f")
+    ready(c, "f", "1")
+    c.update_function_code(FunctionName="f", ZipFile=slow("two"))
+    ready(c)
+    c.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=1)
+    running = Background(lambda: invoke(client(d), event={"s": 1}))
+    wait_for(lambda: busy(d), "it runs")
+    c.invoke(FunctionName="f", Qualifier="1", InvocationType="Event", Payload=b"{}")
+    wait_for(lambda: [r for r in d.rows() if r["status"] == "throttled"], "the event was throttled")
+    running.join(20)
+    d.stop(signal.SIGKILL)
+    d = serve(args=["--network", "none"])
+    wait_for(lambda: [r for r in d.rows() if r["status"] == "ok" and b"code one" in (r["log_tail"] or "").encode() and "Version: 1" in r["log_tail"]], "the event ran", 30)
+
+
 def test_lists_come_in_pages(empty):
     c = client(empty)
     for name in ("a", "b", "c"):

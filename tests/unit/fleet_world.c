@@ -110,7 +110,7 @@ world_open (world *w)
   assert_non_null (w->fleet);
   for (size_t i = 0; i < WORLD_FNS; i++)
     {
-      w->fn[i] = lf_fleet_add (w->fleet, &w->config[i], NULL);
+      w->fn[i] = lf_fleet_add_sharing (w->fleet, &w->config[i], NULL, w->versions && i == 1 ? w->fn[0] : NULL);
       assert_non_null (w->fn[i]);
     }
 }

@@ -36,6 +36,7 @@ typedef struct world
   lf_env *env[WORLD_ENVS]; /* by serial */
   lf_effects fx;
   char text[2000];
+  bool versions; /* function 1 is another version of function 0 */
 } world;
 
 /* Fill with the defaults; change profile, config and options; then open. */

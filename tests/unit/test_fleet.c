@@ -559,6 +559,36 @@ concurrency_is_limited (void **state)
 }
 
 static void
+versions_share_a_reservation (void **state)
+{
+  (void) state;
+  world w;
+  lf_error err = { 0 };
+  world_init (&w, world_profile_2026 ());
+  w.options.concurrency = 110;
+  w.config[0].reserved = 2;
+  w.config[1].reserved = 7; /* means nothing: the function's counts */
+  w.versions = true;
+  world_open (&w);
+  assert_int_equal (lf_fleet_unreserved (w.fleet), 108);
+  PLAY (&w,
+        { 0, "invoke a", "START:1" }, { 0, "invoke b 1", "START:2" },
+        { 0, "invoke c", "ANSWER:c FINISH:c" }, { 0, "? c", "throttled ended=0 ReservedFunctionConcurrentInvocationLimitExceeded" },
+        { 0, "invoke d 1", "ANSWER:d FINISH:d" }, { 0, "? d", "throttled ended=0 ReservedFunctionConcurrentInvocationLimitExceeded" },
+        { 0, "invoke e 2", "START:3" },
+        { 0, "remove 0", "" }, /* changed for the new code: what runs still counts */
+        { 0, "invoke f 1", "ANSWER:f FINISH:f" }, { 0, "? f", "throttled ended=0 ReservedFunctionConcurrentInvocationLimitExceeded" },
+        { 0, "next 1", "DELIVER:1a" }, { 10, "ok 1", "ANSWER:a" }, { 20, "next 1", "FINISH:a DESTROY:1:removed" },
+        { 30, "invoke g 1", "START:4" }, { 30, "invoke h 1", "ANSWER:h FINISH:h" });
+  assert_int_equal (lf_fleet_set_reserved (w.fleet, w.fn[1], 3, &err), 0);
+  assert_int_equal (lf_fleet_unreserved (w.fleet), 107);
+  PLAY (&w, { 40, "invoke i 1", "START:5" }, { 50, "remove 1", "" });
+  assert_int_equal (lf_fleet_unreserved (w.fleet), 110);
+  assert_int_equal (lf_fleet_reserved (w.fn[1]), LF_NONE);
+  world_close (&w);
+}
+
+static void
 reserving_leaves_the_others_a_minimum (void **state)
 {
   (void) state;
@@ -770,6 +800,7 @@ main (void)
     cmocka_unit_test (everything_is_shut_down),
     cmocka_unit_test (a_sandbox_vanishes),
     cmocka_unit_test (concurrency_is_limited),
+    cmocka_unit_test (versions_share_a_reservation),
     cmocka_unit_test (reserving_leaves_the_others_a_minimum),
     cmocka_unit_test (reservations_change_at_work),
     cmocka_unit_test (requests_a_second_are_limited),
