@@ -166,7 +166,8 @@ typedef struct lf_violation
 
 /* The last values of a quantity, one after each invocation of one environment, newest last. */
 #define LF_TREND_MAX 16
-typedef struct lf_trend { size_t n; int64_t at[LF_TREND_MAX], value[LF_TREND_MAX]; } lf_trend; /* at: the invocation's number in its environment */
+typedef struct lf_trend { size_t n; int64_t first; /* of all values, also those that are no longer kept */
+  int64_t at[LF_TREND_MAX], value[LF_TREND_MAX]; } lf_trend; /* at: the invocation's number in its environment */
 void lf_trend_add (lf_trend *t, int64_t at, int64_t value);   /* LF_NONE is left out */
 /* Does it grow? The last LF_TREND_NEED values must each be larger than the one before by at least a quarter of the median step; the slope is
  * the median over all pairs of the kept values that belong to that run (Theil and Sen), and is at least `least`; and going on

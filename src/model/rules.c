@@ -202,6 +202,17 @@ old_mark (const judge *j)
   return r->cold == 0 && r->peak_memory_bytes != LF_NONE && r->peak_memory_bytes < allowed - allowed / 10;
 }
 
+/* A runtime that collects garbage lets it lie for a while: so much more memory than after the second invocation is no growth yet. V8's young
+ * generation is three times 16 MB. */
+static int64_t
+slack (const judge *j, lf_trend_id t)
+{
+  lf_runtime_kind kind = j->x->f->rt.kind;
+  if (t != LF_TREND_MEMORY)
+    return 0;
+  return kind == LF_RT_NODEJS ? 64 * LF_MB : kind == LF_RT_PROVIDED ? 32 * LF_MB : LF_MB;
+}
+
 static bool
 grows (judge *j, lf_trend_id t)
 {
@@ -210,7 +221,7 @@ grows (judge *j, lf_trend_id t)
     return false;
   const lf_trend *trend = &j->x->history->trend[t];
   int64_t allowed = lf_judge_allowed (j, of[t].limit), least = t == LF_TREND_MEMORY ? allowed / 2000 : 1;
-  if (!lf_trend_grows (trend, allowed, least, &j->slope, &j->breaks_at))
+  if (!lf_trend_grows (trend, allowed, least, &j->slope, &j->breaks_at) || trend->value[trend->n - 1] - trend->first < slack (j, t))
     return false;
   char slope[48], last[48];
   j->trend = t;
@@ -363,11 +374,14 @@ problem (judge *j, const char *kind)
   return false;
 }
 
+/* Libraries warn when they are loaded or first used: what an environment that works well prints later is not searched. */
+#define SEARCHED_FIRST 8
+
 static bool
 said (judge *j, const char *patterns)
 {
   const lf_record *r = j->x->r;
-  if (before (j))
+  if (before (j) || (r->status == LF_ST_OK && j->x->history != NULL && j->x->history->served > SEARCHED_FIRST))
     return false;
   lf_str message = { r->error_message, r->error_message != NULL ? strlen (r->error_message) : 0 };
   if (!lf_pattern_find (message, patterns, j->line, sizeof j->line) && !lf_pattern_find (j->x->output, patterns, j->line, sizeof j->line))

@@ -12,6 +12,8 @@ lf_trend_add (lf_trend *t, int64_t at, int64_t value)
 {
   if (value == LF_NONE)
     return;
+  if (t->n == 0)
+    t->first = value;
   if (t->n == LF_TREND_MAX)
     {
       t->n--;

@@ -507,6 +507,15 @@ w_base (const judge *j, char *out, size_t cap)
   snprintf (out, cap, "%s", *base != '\0' && strcmp (path, "a file") != 0 ? base : "NAME");
 }
 
+static bool
+in_text (const judge *j, const char *patterns)
+{
+  const lf_record *r = j->x->r;
+  lf_str message = { r->error_message, r->error_message != NULL ? strlen (r->error_message) : 0 };
+  char line[64];
+  return lf_pattern_find (message, patterns, line, sizeof line) || lf_pattern_find (j->x->output, patterns, line, sizeof line);
+}
+
 /* Which variable moves the cache of the library that is named in the output. */
 static void
 w_cache_env (const judge *j, char *out, size_t cap)
@@ -522,16 +531,30 @@ w_cache_env (const judge *j, char *out, size_t cap)
     { "tfhub|tensorflow_hub", "TFHUB_CACHE_DIR=/tmp/tfhub" },
     { "ultralytics", "YOLO_CONFIG_DIR=/tmp/ultralytics" },
   };
-  const lf_record *r = j->x->r;
-  lf_str message = { r->error_message, r->error_message != NULL ? strlen (r->error_message) : 0 };
-  char line[64];
   for (size_t i = 0; i < LF_ARRAY_LEN (table); i++)
-    if (lf_pattern_find (message, table[i].sign, line, sizeof line) || lf_pattern_find (j->x->output, table[i].sign, line, sizeof line))
+    if (in_text (j, table[i].sign))
       {
         snprintf (out, cap, "%s", table[i].set);
         return;
       }
   snprintf (out, cap, "HOME=/tmp");
+}
+
+#define HUB_SIGNS "/models--|huggingface|/transformers/"
+
+static void
+w_baked_env (const judge *j, char *out, size_t cap)
+{
+  if (in_text (j, HUB_SIGNS))
+    snprintf (out, cap, "HF_HUB_OFFLINE=1");
+  else
+    w_cache_env (j, out, cap);
+}
+
+static void
+w_baked_reason (const judge *j, char *out, size_t cap)
+{
+  snprintf (out, cap, "%s", in_text (j, HUB_SIGNS) ? ", which uses what is there as it is" : "");
 }
 
 /* ---- filling in ------------------------------------------------------------------------------------------------------------------------ */
@@ -581,6 +604,8 @@ static const struct
   { "path", w_path },
   { "base", w_base },                     /* its last part */
   { "cache_env", w_cache_env },           /* NAME=VALUE */
+  { "baked_env", w_baked_env },
+  { "baked_reason", w_baked_reason },
 };
 
 static void

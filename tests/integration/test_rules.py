@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Why did my model die? Each failure as real libraries make it, the rule that names it, and the printed fix, followed literally."""
+import http.server
 import json
 import os
 import re
 import shutil
 import subprocess
+import threading
 
 import pytest
 
-from conftest import PYTHON, SRC, environment, wait_for
+from conftest import BUILD, PYTHON, SRC, environment, wait_for
 
 # Debian's libraries, as a layer would bring them: the sandbox shows /usr, but not as a place of modules.
 LIBRARIES = 'import sys\nsys.path.append("/usr/lib/python3/dist-packages")\n'
@@ -176,6 +178,113 @@ def test_init_advice(judge):
     assert 1.3 <= float(told[1]) < 1.8 and good.out["invocations"][0]["init_us"] < bad.out["invocations"][0]["init_us"] / 2, (told[0], good)
 
 
+class Hub(http.server.BaseHTTPRequestHandler):
+    """As much of the Hub's protocol as hf_hub_download needs: one file, of one revision."""
+
+    protocol_version = "HTTP/1.1"
+    revision = "a" * 40
+
+    def do_HEAD(self):
+        self.send_response(200)
+        for name, value in (("ETag", f'"{self.server.revision[:40]}"'), ("X-Repo-Commit", self.server.revision), ("Content-Length", "2")):
+            self.send_header(name, value)
+        self.end_headers()
+
+    def do_GET(self):
+        self.do_HEAD()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def hub():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    server.revision = "a" * 40
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def hub_layer():
+    layer = BUILD / "clients" / "huggingface_hub"
+    if not layer.is_dir():
+        pytest.skip(f"{layer} is not there: run scripts/test-clients {layer.parent}")
+    return layer
+
+
+HUB_CODE = 'from huggingface_hub import hf_hub_download\ndef lambda_handler(event, context):\n    return open(hf_hub_download("a/b", "config.json")).read()\n'
+
+
+def test_huggingface_home(judge, hub, hub_layer):
+    options = ["--layer", hub_layer, "--env", f"HF_ENDPOINT=http://127.0.0.1:{hub.server_port}"]
+    bad = judge(HUB_CODE, *options)
+    assert bad.status == ["function_error"] and bad.fix("readonly_home") == ["--env", "HF_HOME=/tmp/huggingface"], bad
+    good = judge(HUB_CODE, *options, *bad.fix("readonly_home"))
+    assert good.status == ["ok"] and not good.violations, good
+
+
+def test_huggingface_cache_in_the_package(judge, function, hub, hub_layer):
+    """A cache that was baked in, and the model has got a new revision since."""
+    endpoint = f"HF_ENDPOINT=http://127.0.0.1:{hub.server_port}"
+    folder = function("f", {"lambda_function.py": HUB_CODE})
+    env = environment({"HF_ENDPOINT": endpoint[12:], "HF_HOME": str(folder / "hf"), "PYTHONPATH": str(hub_layer / "python"), "PYTHONDONTWRITEBYTECODE": "1"})
+    subprocess.run([PYTHON, "-S", "-c", 'from huggingface_hub import hf_hub_download as d; d("a/b", "config.json")'], check=True, env=env)
+    options = ["--layer", hub_layer, "--env", endpoint, "--env", "HF_HOME=/var/task/hf"]
+    assert judge(HUB_CODE, *options).status == ["ok"]
+    hub.revision = "b" * 40
+    bad = judge(HUB_CODE, *options)
+    assert bad.status == ["function_error"] and bad.fix("baked_cache") == ["--env", "HF_HUB_OFFLINE=1"], bad
+    good = judge(HUB_CODE, *options, *bad.fix("baked_cache"))
+    assert good.status == ["ok"] and not good.violations, good
+
+
+# ---- Node.js -----------------------------------------------------------------------------------------------------------------------------
+
+NODE = {
+    "home": ("readonly_home", "fs.mkdirSync(os.homedir() + '/.cache', {recursive: true})", ["--env", "HOME=/tmp"]),
+    "relative": ("readonly_filesystem", "fs.writeFileSync('out.json', '{}')", "fs.writeFileSync('/tmp/out.json', '{}')"),
+    "descriptors": ("too_many_descriptors", "for (let i = 0; i < 1100; i++) fs.openSync('/etc/passwd')", "for (let i = 0; i < 1100; i++) fs.closeSync(fs.openSync('/etc/passwd'))"),
+    "tmp": ("tmp_full", "for (let i = 0; i < 9; i++) fs.appendFileSync('/tmp/f', Buffer.alloc(64 << 20))", ["--tmp", "1024"]),
+}
+
+
+@pytest.mark.parametrize("name", NODE)
+def test_node(run, function, name):
+    rule, line, fixed = NODE[name]
+
+    def call(line, *options):
+        code = f"const fs = require('fs'), os = require('os')\nexports.handler = async () => {{ {line}; return 1 }}\n"
+        return Result(run("run", function("n", {"index.js": code}), "--json", "--memory", "1769", "--timeout", "30", *options))
+
+    bad = call(line)
+    assert bad.status == ["function_error"] and bad.violations[rule]["severity"] == "broken", bad
+    if isinstance(fixed, list):
+        assert bad.fix(rule) == fixed
+        good = call(line, *fixed)
+    else:
+        good = call(fixed)
+    assert good.status == ["ok"] and not good.violations, good
+
+
+
+def node(body):
+    return f"const fs = require('fs')\nlet keep = []\nexports.handler = async () => {{ {body} }}\n"
+
+
+def test_node_garbage_is_no_growth(run, function):
+    call = lambda body, *options: Result(run("run", function("n", {"index.js": node(body)}), "--json", "--timeout", "30", *options))
+    good = call("const a = []; for (let i = 0; i < 20000; i++) a.push({i, s: 'x' + i}); return a.length", "--memory", "512", "-n", "40")
+    assert set(good.status) == {"ok"} and not good.violations, good
+    bad = call("keep.push(Buffer.alloc(10 << 20, 1)); return keep.length", "--memory", "1024", "-n", "14")
+    assert list(bad.violations) == ["memory_growing"], bad
+
+
 # ---- loading ----------------------------------------------------------------------------------------------------------------------------
 
 PILLOW = "/usr/lib/python3/dist-packages/PIL"
@@ -324,6 +433,28 @@ def test_threads_for_a_part_of_a_cpu(judge):
     good = judge(code, *option, memory=512)
     assert good.status == ["ok"] and not good.violations, good
 
+
+
+def test_init_that_is_given_up(judge, tmp_path):
+    """With a platform that gives init two seconds, so that nobody waits for ten."""
+    profile = json.loads((SRC / "profiles" / "aws-lambda-2026-11.json").read_text())
+
+    def shorten(o):
+        for k, v in o.items() if isinstance(o, dict) else ():
+            if k == "init_max_ms":
+                v["value"] = 2000
+            shorten(v)
+
+    shorten(profile)
+    profile["name"] = "short-init"
+    path = tmp_path / "short-init.json"
+    path.write_text(json.dumps(profile))
+    code = simple("return 1", "import time\nwhile time.process_time() < 0.5: pass\n")
+    bad = judge(code, "--profile", path, memory=256)
+    v = bad.violations["init_timeout"]
+    assert bad.status == ["ok"] and v["severity"] == "broken" and re.search(r"init would take about (4|5|6)\d\d ms. Give `--memory 1769`", v["fix"]), bad
+    good = judge(code, "--profile", path, *bad.fix("init_timeout"))
+    assert good.status == ["ok"] and not good.violations, good
 
 
 # ---- where it is shown ------------------------------------------------------------------------------------------------------------------

@@ -149,7 +149,8 @@ outputs (void **state)
       "HF_HOME=/tmp/huggingface" },
     { "readonly_home", "Error: EROFS: read-only file system, mkdir '/home/sbx_user1051/.cache'", "HOME=/tmp" },
     { "readonly_filesystem", "Error: EROFS: read-only file system, open '/var/task/out.json'", "/tmp/out.json" },
-    { "readonly_lock", "OSError: [Errno 30] Read-only file system: '/var/task/model/.locks/models--x/abc.lock'", "/tmp" },
+    { "baked_cache", "OSError: [Errno 30] Read-only file system: '/var/task/model/.locks/models--x/abc.lock'", "HF_HUB_OFFLINE=1" },
+    { "baked_cache", "PermissionError: [Errno 13] Permission denied: '/opt/cache/matplotlib/fontlist.json.lock'", "MPLCONFIGDIR" },
     { "numba_cache", "RuntimeError: cannot cache function '__shear_dense': no locator available for file '/var/task/librosa/util/utils.py'", "NUMBA_CACHE_DIR" },
     { "no_shared_memory", "OSError: [Errno 38] Function not implemented", "threads" },
     { "no_shared_memory", "RuntimeError: unable to open shared memory object </torch_9_1> in read-write mode: Function not implemented (38)", "num_workers=0" },
@@ -223,6 +224,17 @@ specific_first (void **state)
   assert_int_equal (lf_judge (&x, 1, v), 1);
   assert_string_equal (v[0].rule, "out_of_memory_growth");
   assert_non_null (strstr (v[0].message, "80 MB an invocation"));
+  r.status = LF_ST_OK;
+  r.max_memory_bytes = 300 * LF_MB;
+  assert_int_equal (lf_judge (&x, 1, v), 1);
+  assert_string_equal (v[0].rule, "memory_growing");
+  f.rt.kind = LF_RT_NODEJS;
+  assert_int_equal (lf_judge (&x, 1, v), 1);
+  for (int i = 0; i < 6; i++)
+    h.trend[LF_TREND_MEMORY].value[i] = (80 + 10 * i) * LF_MB; /* 50 MB more than at first: not collected yet, perhaps */
+  assert_int_equal (lf_judge (&x, 1, v), 0);
+  f.rt.kind = LF_RT_PYTHON;
+  assert_int_equal (lf_judge (&x, 1, v), 1);
   r.status = LF_ST_TIMEOUT;
   r.duration_us = 3000000;
   r.max_memory_bytes = 100 * LF_MB;
