@@ -366,7 +366,7 @@ struct lf_env
   /* private to the fleet */
   lf_env *lru_prev, *lru_next, *all_prev, *all_next;
   size_t heap_pos;
-  lf_time_us heap_key;
+  lf_time_us heap_at;
   bool freeze_queued;
   lf_env *freeze_prev, *freeze_next;
   lf_time_us freeze_at;

@@ -236,17 +236,25 @@ lf_effects_fini (lf_effects *fx)
   *fx = (lf_effects) { 0 };
 }
 
+/* The first deadline is exact between steps, so mostly this is all there is to look at. */
+static inline bool
+anything_due (const lf_fleet *f, lf_time_us now)
+{
+  return (f->heap_n && f->heap[1].at <= now) || (f->freeze_first && f->freeze_first->freeze_at <= now);
+}
+
 /* All the memory that a step can need. A deadline and a freeze have one effect each and bring no further deadline. */
 static int
 reserve (lf_fleet *f, const lf_event *ev, lf_time_us now, lf_effects *fx)
 {
-  if (effects_reserve (fx, lf_fl_deadlines_due (f, now) + lf_fl_freezes_due (f, now) + effects_max (f, ev)) != 0)
+  size_t due = anything_due (f, now) ? lf_fl_deadlines_due (f, now) + lf_fl_freezes_due (f, now) : 0;
+  if (effects_reserve (fx, due + effects_max (f, ev)) != 0)
     return -1;
   if (ev->type != LF_EV_INVOKE)
     return 0;
-  if (lf_fl_heap_reserve (&f->heap, &f->heap_cap, f->envs + 1) != 0)
+  if (f->envs + 2 > f->heap_cap && lf_fl_deadlines_reserve (f, f->envs + 1) != 0)
     return -1;
-  if (f->o.pick == LF_PICK_NEWEST && lf_fl_heap_reserve (&ev->fn->newest, &ev->fn->newest_cap, ev->fn->envs + 1) != 0)
+  if (f->o.pick == LF_PICK_NEWEST && lf_fl_newest_reserve (ev->fn, ev->fn->envs + 1) != 0)
     return -1;
   if (!f->spare)
     f->spare = malloc (sizeof *f->spare);
@@ -258,12 +266,13 @@ handle_due (lf_fleet *f, lf_time_us now, lf_effects *fx)
 {
   for (;;)
     {
-      lf_env *d = f->heap_n ? f->heap[1] : NULL, *z = f->freeze_first;
-      bool deadline = d && d->heap_key <= now, freeze = z && z->freeze_at <= now;
+      lf_fl_deadline_settle (f);
+      lf_env *d = f->heap_n ? f->heap[1].env : NULL, *z = f->freeze_first;
+      bool deadline = d && d->deadline <= now, freeze = z && z->freeze_at <= now;
       if (!deadline && !freeze)
         return;
-      bool take_deadline = deadline && (!freeze || d->heap_key <= z->freeze_at);
-      lf_time_us at = take_deadline ? d->heap_key : z->freeze_at;
+      bool take_deadline = deadline && (!freeze || d->deadline <= z->freeze_at);
+      lf_time_us at = take_deadline ? d->deadline : z->freeze_at;
       if (at > f->now)
         f->now = at;
       if (take_deadline)
@@ -280,16 +289,18 @@ lf_fleet_step (lf_fleet *f, const lf_event *ev, lf_time_us now, lf_effects *fx)
     now = f->now;
   if (reserve (f, ev, now, fx) != 0)
     return -1;
-  handle_due (f, now, fx);
+  if (anything_due (f, now))
+    handle_due (f, now, fx);
   f->now = now;
   lf_fl_event (f, ev, fx);
+  lf_fl_deadline_settle (f);
   return 0;
 }
 
 lf_time_us
 lf_fleet_next (const lf_fleet *f)
 {
-  lf_time_us at = f->heap_n ? f->heap[1]->heap_key : LF_NONE;
+  lf_time_us at = f->heap_n ? f->heap[1].at : LF_NONE;
   if (f->freeze_first && (at == LF_NONE || f->freeze_first->freeze_at < at))
     at = f->freeze_first->freeze_at;
   return at;

@@ -22,6 +22,10 @@ typedef struct lf_fl_share
   int64_t in_flight;
   lf_bucket rate, scale;
 } lf_fl_share;
+/* When an environment is next looked at: never later than its deadline, often earlier. A deadline that moves away, as it does with every
+ * request, costs nothing; the environment is put where it belongs when it comes first. That of the first one is its deadline after every
+ * step. */
+typedef struct lf_due_env { lf_time_us at; lf_env *env; } lf_due_env;
 
 struct lf_fleet_fn
 {
@@ -52,7 +56,7 @@ struct lf_fleet
   lf_env *all;
   size_t envs;
   lf_fleet_counts counts;
-  lf_env **heap;                             /* deadlines, earliest at [1] */
+  lf_due_env *heap;                          /* deadlines, earliest at [1] */
   size_t heap_n, heap_cap;
   lf_env *freeze_first, *freeze_last;
   lf_bucket rate, scale;                     /* of the unreserved pool; of the account */
@@ -60,9 +64,11 @@ struct lf_fleet
 };
 
 /* fleet_queue.c: the orders in which environments stand. None of them can fail: room was made before. */
-int lf_fl_heap_reserve (lf_env ***heap, size_t *cap, size_t n);
+int lf_fl_newest_reserve (lf_fleet_fn *fn, size_t n);
+int lf_fl_deadlines_reserve (lf_fleet *f, size_t n);
+void lf_fl_deadline_settle (lf_fleet *f); /* makes the first one's time its deadline */
 void lf_fl_deadline_set (lf_fleet *f, lf_env *e, lf_time_us at); /* LF_NONE or INT64_MAX: none */
-size_t lf_fl_deadlines_due (const lf_fleet *f, lf_time_us now);
+size_t lf_fl_deadlines_due (const lf_fleet *f, lf_time_us now); /* or more */
 void lf_fl_idle_push (lf_fleet *f, lf_env *e);
 void lf_fl_idle_remove (lf_fleet *f, lf_env *e);
 lf_env *lf_fl_idle_pick (const lf_fleet *f, const lf_fleet_fn *fn);
@@ -76,9 +82,58 @@ void lf_fl_rates_set (lf_fleet *f, lf_fl_share *s, bool fill);
 void lf_fl_invoke (lf_fleet *f, lf_fleet_fn *fn, lf_inv *inv, lf_effects *fx);
 
 /* fleet_life.c: what happens to an environment and its invocation. All at f->now. */
-void lf_fl_emit (lf_effects *fx, lf_effect_type type, lf_env *e, lf_inv *inv);
-void lf_fl_state (lf_env *e, lf_env_state to);
-lf_time_us lf_fl_after (lf_time_us t, int64_t us);               /* saturating */
+static inline void
+lf_fl_emit (lf_effects *fx, lf_effect_type type, lf_env *e, lf_inv *inv)
+{
+  fx->v[fx->n++] = (lf_effect) { .type = type, .env = e, .inv = inv };
+}
+
+static inline lf_time_us
+lf_fl_after (lf_time_us t, int64_t us) /* saturating */
+{
+  if (us <= 0)
+    return t;
+  return t > INT64_MAX - us ? INT64_MAX : t + us;
+}
+
+/* Where environments in a state are counted; NULL: nowhere. */
+static inline size_t *
+lf_fl_counted (lf_fleet_counts *c, lf_env_state s)
+{
+  switch (s)
+    {
+    case LF_ENV_STARTING:
+      return &c->starting;
+    case LF_ENV_IDLE:
+      return &c->idle;
+    case LF_ENV_BUSY:
+    case LF_ENV_RESETTING:
+      return &c->busy;
+    case LF_ENV_GONE:
+      break;
+    }
+  return NULL;
+}
+
+static inline void
+lf_fl_recount (lf_fleet_counts *c, lf_env_state from, lf_env_state to)
+{
+  size_t *less = lf_fl_counted (c, from), *more = lf_fl_counted (c, to);
+  if (less)
+    --*less;
+  if (more)
+    ++*more;
+  c->environments += (size_t) (more != NULL) - (size_t) (less != NULL);
+}
+
+static inline void
+lf_fl_state (lf_env *e, lf_env_state to)
+{
+  lf_fl_recount (&e->fn->counts, e->state, to);
+  lf_fl_recount (&e->fn->fleet->counts, e->state, to);
+  e->state = to;
+}
+
 void lf_fl_destroy (lf_fleet *f, lf_env *e, lf_env_end end, lf_effects *fx);
 void lf_fl_deliver (lf_fleet *f, lf_env *e, lf_effects *fx);
 void lf_fl_forget_env (lf_fleet *f, lf_env *e);

@@ -70,8 +70,8 @@ broken_env (const lf_fleet *f, const lf_env *e)
   TRUE_OR_SAY (e->state == LF_ENV_IDLE || !e->freeze_queued, "an environment at work waits to be frozen");
   TRUE_OR_SAY (e->state == LF_ENV_RESETTING || !e->init_overran, "an init overran that is not being killed");
   TRUE_OR_SAY ((e->deadline != LF_NONE) == (e->heap_pos != 0), "a deadline is not in the heap, or the heap has one too many");
-  TRUE_OR_SAY (e->deadline == LF_NONE || (e->heap_key == e->deadline && e->deadline >= f->now), "a deadline has passed unseen");
-  TRUE_OR_SAY (!e->heap_pos || (e->heap_pos <= f->heap_n && f->heap[e->heap_pos] == e),
+  TRUE_OR_SAY (e->deadline == LF_NONE || (e->deadline >= f->now && f->heap[e->heap_pos].at <= e->deadline && f->heap[e->heap_pos].at == e->heap_at), "a deadline has passed unseen");
+  TRUE_OR_SAY (!e->heap_pos || (e->heap_pos <= f->heap_n && f->heap[e->heap_pos].env == e),
       "an environment is not where it is in the heap");
   const char *broken = e->inv ? broken_inv (e) : NULL;
   return broken ? broken : broken_phase (e);
@@ -81,7 +81,8 @@ static const char *
 broken_orders (const lf_fleet *f)
 {
   for (size_t i = 2; i <= f->heap_n; i++)
-    TRUE_OR_SAY (f->heap[i / 2]->heap_key <= f->heap[i]->heap_key, "the heap is out of order");
+    TRUE_OR_SAY (f->heap[i / 2].at <= f->heap[i].at, "the heap is out of order");
+  TRUE_OR_SAY (f->heap_n == 0 || f->heap[1].at == f->heap[1].env->deadline, "the first deadline is not exact");
   const lf_env *before = NULL;
   size_t n = 0;
   for (const lf_env *e = f->freeze_first; e; before = e, e = e->freeze_next, n++)

@@ -10,53 +10,6 @@
 /* ---- small parts ------------------------------------------------------------------------------------------------------------- */
 
 void
-lf_fl_emit (lf_effects *fx, lf_effect_type type, lf_env *e, lf_inv *inv)
-{
-  fx->v[fx->n++] = (lf_effect) { .type = type, .env = e, .inv = inv };
-}
-
-lf_time_us
-lf_fl_after (lf_time_us t, int64_t us)
-{
-  if (us <= 0)
-    return t;
-  return t > INT64_MAX - us ? INT64_MAX : t + us;
-}
-
-static void
-count (lf_fleet_counts *c, lf_env_state s, size_t by)
-{
-  switch (s)
-    {
-    case LF_ENV_GONE:
-      return;
-    case LF_ENV_STARTING:
-      c->starting += by;
-      break;
-    case LF_ENV_IDLE:
-      c->idle += by;
-      break;
-    case LF_ENV_BUSY:
-    case LF_ENV_RESETTING:
-      c->busy += by;
-      break;
-    }
-  c->environments += by;
-}
-
-void
-lf_fl_state (lf_env *e, lf_env_state to)
-{
-  lf_fleet_counts *of[] = { &e->fn->counts, &e->fn->fleet->counts };
-  for (size_t i = 0; i < LF_ARRAY_LEN (of); i++)
-    {
-      count (of[i], e->state, (size_t) -1);
-      count (of[i], to, 1);
-    }
-  e->state = to;
-}
-
-void
 lf_fl_destroy (lf_fleet *f, lf_env *e, lf_env_end end, lf_effects *fx)
 {
   if (e->state == LF_ENV_IDLE)

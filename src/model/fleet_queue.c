@@ -7,16 +7,16 @@
 
 #include <stdlib.h>
 
-int
-lf_fl_heap_reserve (lf_env ***heap, size_t *cap, size_t n)
+/* [0] is never used, so that position 0 can mean "not in it". */
+static int
+grow (void **heap, size_t *cap, size_t n, size_t size)
 {
-  size_t want = n + 1; /* [0] is never used, so that position 0 can mean "not in it" */
+  size_t want = n + 1, grown = *cap ? *cap * 2 : 16;
   if (want <= *cap)
     return 0;
-  size_t grown = *cap ? *cap * 2 : 16;
   while (grown < want)
     grown *= 2;
-  lf_env **v = realloc (*heap, grown * sizeof *v);
+  void *v = realloc (*heap, grown * size);
   if (!v)
     return -1;
   *heap = v;
@@ -24,60 +24,79 @@ lf_fl_heap_reserve (lf_env ***heap, size_t *cap, size_t n)
   return 0;
 }
 
+int
+lf_fl_newest_reserve (lf_fleet_fn *fn, size_t n)
+{
+  void *v = fn->newest;
+  int failed = grow (&v, &fn->newest_cap, n, sizeof *fn->newest);
+  fn->newest = v;
+  return failed;
+}
+
+int
+lf_fl_deadlines_reserve (lf_fleet *f, size_t n)
+{
+  void *v = f->heap;
+  int failed = grow (&v, &f->heap_cap, n, sizeof *f->heap);
+  f->heap = v;
+  return failed;
+}
+
 /* ---- deadlines -------------------------------------------------------------------------------------------------------------- */
 
 /* Equal deadlines are taken in order of creation, so a run can be repeated exactly. */
-static bool
-earlier (const lf_env *a, const lf_env *b)
+static inline bool
+earlier (lf_due_env a, lf_due_env b)
 {
-  return a->heap_key != b->heap_key ? a->heap_key < b->heap_key : a->serial < b->serial;
+  return a.at != b.at ? a.at < b.at : a.env->serial < b.env->serial;
+}
+
+static inline void
+heap_put (lf_fleet *f, size_t i, lf_due_env d)
+{
+  f->heap[i] = d;
+  d.env->heap_pos = i;
+  d.env->heap_at = d.at;
 }
 
 static void
-heap_put (lf_fleet *f, size_t i, lf_env *e)
+heap_up (lf_fleet *f, size_t i, lf_due_env d)
 {
-  f->heap[i] = e;
-  e->heap_pos = i;
-}
-
-static void
-heap_up (lf_fleet *f, size_t i, lf_env *e)
-{
-  for (; i > 1 && earlier (e, f->heap[i / 2]); i /= 2)
+  for (; i > 1 && earlier (d, f->heap[i / 2]); i /= 2)
     heap_put (f, i, f->heap[i / 2]);
-  heap_put (f, i, e);
+  heap_put (f, i, d);
 }
 
 static void
-heap_down (lf_fleet *f, size_t i, lf_env *e)
+heap_down (lf_fleet *f, size_t i, lf_due_env d)
 {
   for (size_t child; (child = 2 * i) <= f->heap_n; i = child)
     {
       if (child < f->heap_n && earlier (f->heap[child + 1], f->heap[child]))
         child++;
-      if (!earlier (f->heap[child], e))
+      if (!earlier (f->heap[child], d))
         break;
       heap_put (f, i, f->heap[child]);
     }
-  heap_put (f, i, e);
+  heap_put (f, i, d);
 }
 
 static void
-heap_fix (lf_fleet *f, size_t i, lf_env *e)
+heap_fix (lf_fleet *f, size_t i, lf_due_env d)
 {
-  if (i > 1 && earlier (e, f->heap[i / 2]))
-    heap_up (f, i, e);
+  if (i > 1 && earlier (d, f->heap[i / 2]))
+    heap_up (f, i, d);
   else
-    heap_down (f, i, e);
+    heap_down (f, i, d);
 }
 
 static void
 heap_remove (lf_fleet *f, lf_env *e)
 {
   size_t i = e->heap_pos;
-  lf_env *last = f->heap[f->heap_n--];
+  lf_due_env last = f->heap[f->heap_n--];
   e->heap_pos = 0;
-  if (last != e)
+  if (last.env != e)
     heap_fix (f, i, last);
 }
 
@@ -93,22 +112,29 @@ lf_fl_deadline_set (lf_fleet *f, lf_env *e, lf_time_us at)
         heap_remove (f, e);
       return;
     }
-  e->heap_key = at;
-  if (e->heap_pos)
-    heap_fix (f, e->heap_pos, e);
-  else
-    heap_up (f, ++f->heap_n, e);
+  lf_due_env d = { at, e };
+  if (!e->heap_pos)
+    heap_up (f, ++f->heap_n, d);
+  else if (at < e->heap_at)
+    heap_up (f, e->heap_pos, d);
+}
+
+void
+lf_fl_deadline_settle (lf_fleet *f)
+{
+  while (f->heap_n && f->heap[1].at < f->heap[1].env->deadline)
+    heap_down (f, 1, (lf_due_env){ f->heap[1].env->deadline, f->heap[1].env });
 }
 
 static size_t
 due_below (const lf_fleet *f, size_t i, lf_time_us now)
 {
-  if (i > f->heap_n || f->heap[i]->heap_key > now)
+  if (i > f->heap_n || f->heap[i].at > now)
     return 0;
   return 1 + due_below (f, 2 * i, now) + due_below (f, 2 * i + 1, now);
 }
 
-/* How many deadlines have passed: looks at those and their children only. */
+/* Looks at those that may have passed and their children only. */
 size_t
 lf_fl_deadlines_due (const lf_fleet *f, lf_time_us now)
 {
