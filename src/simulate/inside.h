@@ -67,30 +67,24 @@ int64_t lf_trace_length (const lf_trace *t);
 
 /* ---- events in order of time --------------------------------------------------------------------------------------------------- */
 
-/* A heap with four children a node: sixteen bytes an event, so that the children of one are one cache line. Equal times come in the
- * order in which they were put in (the counter may wrap: fewer than 2^31 wait at once). */
-typedef struct lf_due { int64_t at; uint32_t seq, id; } lf_due;
+/* A heap with four children a node: sixteen bytes an event, so that the children of one are one cache line, and one number, so that
+ * comparing takes no branches: the time, then the order in which they were put in, then the id. */
+__extension__ typedef unsigned __int128 lf_due;
 typedef struct lf_queue { lf_due *v; size_t n, cap; uint32_t seq; void *memory; } lf_queue;
 int lf_queue_reserve (lf_queue *q, size_t n);
 void lf_queue_fini (lf_queue *q);
+void lf_queue_renumber (lf_queue *q);
 
-static inline bool
-lf_due_before (lf_due a, lf_due b)
-{
-  return a.at != b.at ? a.at < b.at : (int32_t) (a.seq - b.seq) < 0;
-}
-
-/* Room must have been made. v[3] is the root: its children are 4..7, and those of i begin at 4 (i - 2). */
+/* v[3] is the root: its children are 4..7, and those of i begin at 4 (i - 2). */
 #define LF_QUEUE_ROOT 3
+
 static inline void
-lf_queue_put (lf_queue *q, int64_t at, uint32_t id)
+lf_queue_rise (lf_queue *q, size_t i, lf_due d)
 {
-  lf_due d = { at, q->seq++, id };
-  size_t i = LF_QUEUE_ROOT + q->n++;
   while (i > LF_QUEUE_ROOT)
     {
       size_t up = i / 4 + 2;
-      if (!lf_due_before (d, q->v[up]))
+      if (d >= q->v[up])
         break;
       q->v[i] = q->v[up];
       i = up;
@@ -98,48 +92,50 @@ lf_queue_put (lf_queue *q, int64_t at, uint32_t id)
   q->v[i] = d;
 }
 
+/* Room must have been made; at is not negative. */
 static inline void
-lf_queue_sink (lf_queue *q, lf_due d)
+lf_queue_put (lf_queue *q, int64_t at, uint32_t id)
 {
-  size_t i = LF_QUEUE_ROOT, end = LF_QUEUE_ROOT + q->n;
-  lf_due *v = q->v;
-  for (;;)
-    {
-      size_t c = 4 * (i - 2);
-      if (c >= end)
-        break;
-      size_t best = c;
-      if (c + 4 <= end)
-        {
-          size_t a = lf_due_before (v[c + 1], v[c]) ? c + 1 : c, b = lf_due_before (v[c + 3], v[c + 2]) ? c + 3 : c + 2;
-          best = lf_due_before (v[b], v[a]) ? b : a;
-        }
-      else
-        for (size_t k = c + 1; k < end; k++)
-          if (lf_due_before (v[k], v[best]))
-            best = k;
-      if (!lf_due_before (v[best], d))
-        break;
-      v[i] = v[best];
-      i = best;
-    }
-  v[i] = d;
+  if (q->seq == UINT32_MAX)
+    lf_queue_renumber (q);
+  lf_queue_rise (q, LF_QUEUE_ROOT + q->n++, (lf_due) (uint64_t) at << 64 | (uint64_t) q->seq++ << 32 | id);
 }
 
+/* The hole goes down to the leaves along the smallest children, then the last one rises from there: it nearly always stays. */
 static inline uint32_t
 lf_queue_pop (lf_queue *q)
 {
-  uint32_t id = q->v[LF_QUEUE_ROOT].id;
-  lf_due last = q->v[LF_QUEUE_ROOT + --q->n];
+  lf_due *v = q->v;
+  uint32_t id = (uint32_t) v[LF_QUEUE_ROOT];
+  size_t end = LF_QUEUE_ROOT + --q->n, i = LF_QUEUE_ROOT, c;
+  lf_due last = v[end];
+  while ((c = 4 * (i - 2)) + 4 <= end)
+    {
+      /* The sixteen grandchildren lie together: four lines, of which one will be needed. */
+      for (size_t k = 0; k < 16; k += 4)
+        __builtin_prefetch (&v[4 * (c - 2) + k]);
+      size_t a = c + (v[c + 1] < v[c]), b = c + 2 + (v[c + 3] < v[c + 2]);
+      size_t best = a + (b - a) * (size_t) (v[b] < v[a]);
+      v[i] = v[best];
+      i = best;
+    }
+  if (c < end)
+    {
+      size_t best = c;
+      for (size_t k = c + 1; k < end; k++)
+        best = v[k] < v[best] ? k : best;
+      v[i] = v[best];
+      i = best;
+    }
   if (q->n)
-    lf_queue_sink (q, last);
+    lf_queue_rise (q, i, last);
   return id;
 }
 
 static inline int64_t
 lf_queue_next (const lf_queue *q)
 {
-  return q->n ? q->v[LF_QUEUE_ROOT].at : INT64_MAX;
+  return q->n ? (int64_t) (uint64_t) (q->v[LF_QUEUE_ROOT] >> 64) : INT64_MAX;
 }
 
 #endif

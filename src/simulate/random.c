@@ -39,16 +39,10 @@ lf_sim_log (double x)
       e++;
     }
   double s = (m - 1) / (m + 1), z = s * s;
-  double p = 1.0 / 21;
-  p = p * z + 1.0 / 19;
-  p = p * z + 1.0 / 17;
-  p = p * z + 1.0 / 15;
-  p = p * z + 1.0 / 13;
-  p = p * z + 1.0 / 11;
-  p = p * z + 1.0 / 9;
-  p = p * z + 1.0 / 7;
-  p = p * z + 1.0 / 5;
-  p = p * z + 1.0 / 3;
+  double z2 = z * z, z4 = z2 * z2, z8 = z4 * z4;
+  double p01 = 1.0 / 3 + z * (1.0 / 5), p23 = 1.0 / 7 + z * (1.0 / 9), p45 = 1.0 / 11 + z * (1.0 / 13), p67 = 1.0 / 15 + z * (1.0 / 17);
+  double p89 = 1.0 / 19 + z * (1.0 / 21);
+  double p = (p01 + z2 * p23) + z4 * (p45 + z2 * p67) + z8 * p89; /* in pairs, so that the processor can take several at once */
   double low = 2 * s * z * p + e * LN2_LOW;
   return 2 * s + low + e * LN2_HIGH;
 }
@@ -62,8 +56,9 @@ lf_sim_exp (double x)
     return 0;
   double k = (double) (int) (x * 1.4426950408889634 + (x < 0 ? -0.5 : 0.5));
   double r = x - k * LN2_HIGH - k * LN2_LOW, p = 1;
-  for (int i = 14; i > 0; i--)
-    p = 1 + p * r / i;
+  static const double part[] = { 1, 1.0 / 2, 1.0 / 3, 1.0 / 4, 1.0 / 5, 1.0 / 6, 1.0 / 7, 1.0 / 8, 1.0 / 9, 1.0 / 10, 1.0 / 11, 1.0 / 12, 1.0 / 13 };
+  for (size_t i = LF_ARRAY_LEN (part); i-- > 0;)
+    p = 1 + p * r * part[i];
   return p * double_of ((uint64_t) (1023 + (int) k) << 52);
 }
 
@@ -128,13 +123,35 @@ lf_rng_unit (lf_rng *r)
   return (double) (lf_rng_u64 (r) >> 11) * 0x1p-53;
 }
 
+#define LAYERS 256
+static const double layer_x[LAYERS + 1] = {
+#define LF_LAYER(x, y) x,
+#include "layers.def"
+#undef LF_LAYER
+};
+static const double layer_y[LAYERS + 1] = {
+#define LF_LAYER(x, y) y,
+#include "layers.def"
+#undef LF_LAYER
+};
+
 double
 lf_rng_exp (lf_rng *r)
 {
-  return -lf_sim_log ((double) ((lf_rng_u64 (r) >> 11) + 1) * 0x1p-53);
+  for (;;)
+    {
+      uint64_t u = lf_rng_u64 (r);
+      size_t i = u % LAYERS;
+      double x = (double) (u >> 11) * 0x1p-53 * layer_x[i];
+      if (x < layer_x[i + 1])
+        return x; /* 98.9 % of the time */
+      if (i == 0)
+        return layer_x[1] - lf_sim_log ((double) ((lf_rng_u64 (r) >> 11) + 1) * 0x1p-53);
+      if (layer_y[i] + lf_rng_unit (r) * (layer_y[i + 1] - layer_y[i]) < lf_sim_exp (-x))
+        return x;
+    }
 }
 
-/* Newton's square root from IEEE operations would do, but sqrt itself is one of them. */
 double
 lf_rng_normal (lf_rng *r)
 {

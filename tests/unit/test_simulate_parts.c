@@ -17,6 +17,48 @@ own_functions_are_right (void **state)
     }
 }
 
+/* The layers of the ziggurat: equal areas, the last one closing the density at 1, and the tail in the first. */
+static void
+layers_have_equal_areas (void **state)
+{
+  (void) state;
+  static const struct { double x, y; } layer[] = {
+#define LF_LAYER(x, y) { x, y },
+#include "../../src/simulate/layers.def"
+#undef LF_LAYER
+  };
+  assert_int_equal (LF_ARRAY_LEN (layer), 257);
+  double r = layer[1].x, area = (r + 1) * exp (-r);
+  assert_true (fabs (layer[0].x * exp (-r) - area) < 1e-15 && layer[256].x == 0 && layer[256].y == 1);
+  for (size_t i = 1; i < 256; i++)
+    {
+      assert_true (fabs (layer[i].y - exp (-layer[i].x)) < 1e-15);
+      assert_true (fabs (layer[i].x * (layer[i + 1].y - layer[i].y) - area) < 1e-13);
+    }
+}
+
+/* The whole shape of the exponential, the tail too: how many draws lie above each of some bounds. */
+static void
+exponentials_have_their_shape (void **state)
+{
+  (void) state;
+  static const double above[] = { 0.001, 0.05, 0.2, 0.7, 1, 2, 4, 7, 7.7, 9, 11 };
+  int64_t n = 20000000, seen[LF_ARRAY_LEN (above)] = { 0 };
+  lf_rng rng;
+  lf_rng_seed (&rng, 11, 1);
+  for (int64_t i = 0; i < n; i++)
+    {
+      double x = lf_rng_exp (&rng);
+      for (size_t k = 0; k < LF_ARRAY_LEN (above) && x > above[k]; k++)
+        seen[k]++;
+    }
+  for (size_t k = 0; k < LF_ARRAY_LEN (above); k++)
+    {
+      double p = exp (-above[k]), expected = p * (double) n, deviation = sqrt (expected * (1 - p));
+      assert_true (fabs ((double) seen[k] - expected) < 3.5 * deviation);
+    }
+}
+
 static void
 draws_have_their_moments (void **state)
 {
@@ -298,6 +340,8 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (own_functions_are_right),
+    cmocka_unit_test (layers_have_equal_areas),
+    cmocka_unit_test (exponentials_have_their_shape),
     cmocka_unit_test (draws_have_their_moments),
     cmocka_unit_test (bad_texts_are_refused),
     cmocka_unit_test (empirical_values_are_read),
