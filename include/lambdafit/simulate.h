@@ -40,8 +40,9 @@ typedef struct lf_dist
   lf_dist_kind kind;
   double a, b;            /* microseconds: fixed value, mean, median, from..to; b of lognormal is sigma */
   double scale;           /* every draw is multiplied by it; 1 unless a memory size is modelled */
-  int64_t *values;        /* of an empirical one, owned */
+  int64_t *values;        /* of an empirical one, owned unless `lent` */
   size_t n;
+  bool lent;
   char file[512];         /* "" or the file that lf_dist_values is to be given */
 } lf_dist;
 #define LF_DIST_FORMS "fixed:2s, exp:MEAN, lognormal:MEDIAN,SIGMA, uniform:A,B or empirical:FILE"

@@ -30,6 +30,8 @@ const lf_opt *lf_opt_find (const char *name, size_t n);
 /* Calls visit for each option of a command, in the order of its help. */
 void lf_command_options (const lf_command *c, void (*visit) (const lf_opt *o, void *user), void *user);
 const lf_command *lf_command_find (const char *name);
+/* The option of a command by the name that is typed (n bytes); NULL if it has none of that name. */
+const lf_opt *lf_command_option (const lf_command *c, const char *name, size_t n);
 int lf_args_parse (const lf_command *c, int argc, char **argv, lf_args *out, bool *help, lf_error *err);
 /* One option's value into *a, as the command line would. */
 int lf_args_set (const lf_opt *o, const char *value, lf_args *a, lf_error *err);

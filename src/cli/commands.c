@@ -97,7 +97,7 @@ const lf_command lf_commands[] = {
     "  lambdafit simulate --arrivals poisson:0.9/s --warm exp:1.991s --cold exp:2.244s --keepalive 600 --for 30d --seeds 5\n"
     "  lambdafit simulate --arrivals burst:500@0s --warm fixed:5s --init fixed:2s --memory 1769 --for 1h\n"
     "  lambdafit simulate --arrivals csv:arrivals.csv --warm lognormal:300ms,0.4 --limit 50 --json\n",
-    "arrivals for warm simulate.init simulate.cold only fail async retries async-retries async-max-age memory simulate.timeout tmp keepalive life concurrency limit "
+    "arrivals for warm simulate.init simulate.cold simulate.from db only with sweep cpu-share fail async retries async-retries async-max-age memory simulate.timeout tmp keepalive life concurrency limit "
     "pick simulate.rate-limit scaling seed seeds simulate.runtime arch region profile simulate.name json simulate.quiet", 0, 0, lf_cmd_simulate },
   { "help", "help [COMMAND]", "this help, or a command's", "Prints the help of a command.", "  lambdafit help run\n", "format", 0, 1, lf_cmd_help },
 };

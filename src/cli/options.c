@@ -95,6 +95,10 @@ const lf_opt lf_opts[] = {
   TEXT ("warm", 0, "DIST", warm, NULL, "how long the handler of a warm request takes: " LF_DIST_FORMS),
   S_TEXT ("simulate", "init", "DIST", init_dist, "no init", "the init phase of a cold request, added to its handler"),
   S_TEXT ("simulate", "cold", "DIST", cold_dist, NULL, "the whole response of a cold request, in place of init and handler"),
+  S_TEXT ("simulate", "from", "FUNCTION", from, NULL, "how long it takes as the log (--db) has measured it: its cold and warm phases, resampled"),
+  TEXT ("cpu-share", 0, "SHARE", cpu_share, "100%", "how much of a handler given by hand is CPU time, for other memory sizes than --memory"),
+  LIST ("sweep", 0, "OPTION=V1,V2", sweep, "one simulation for each value; may be repeated: every combination"),
+  LIST ("with", 0, "FUNCTION", with, "another function that shares the account: \"NAME arrivals=TRAFFIC warm=DIST memory=512...\"; may be repeated"),
   TEXT ("only", 0, "NAME", only, "all", "only this function of a trace"),
   TEXT ("fail", 0, "SHARE", fail, "0", "share of invocations that end in a function error: 0.01, 1%"),
   INT ("retries", 0, "N", retries, 0, 100, "0", "how often a synchronous caller that was throttled tries again, after up to 1 s, 2 s, 4 s... 20 s"),
@@ -148,6 +152,24 @@ lf_command_options (const lf_command *c, void (*visit) (const lf_opt *o, void *u
         }
       p += n + (p[n] == ' ');
     }
+}
+
+typedef struct lookup { const char *name; size_t n; const lf_opt *found; } lookup;
+
+static void
+compare_name (const lf_opt *o, void *user)
+{
+  lookup *l = user;
+  if (strlen (o->name) == l->n && memcmp (o->name, l->name, l->n) == 0)
+    l->found = o;
+}
+
+const lf_opt *
+lf_command_option (const lf_command *c, const char *name, size_t n)
+{
+  lookup l = { name, n, NULL };
+  lf_command_options (c, compare_name, &l);
+  return l.found;
 }
 
 /* ---- parsing -------------------------------------------------------------------------------------------------------------------- */
@@ -233,6 +255,8 @@ lf_args_fini (lf_args *a)
   lf_strv_fini (&a->layers);
   lf_strv_fini (&a->env);
   lf_strv_fini (&a->parameters);
+  lf_strv_fini (&a->sweep);
+  lf_strv_fini (&a->with);
 }
 
 int

@@ -97,9 +97,9 @@ add_functions (cJSON *o, const lf_scenario *s, const lf_sim_result *r)
       cJSON *f = cJSON_CreateObject ();
       if (!f || !cJSON_AddItemToArray (list, f))
         return -1;
-      lf_json_add_str (f, "function", s->fn[i].name);
+      lf_json_add_str (f, "function", s->item[i].fn.name);
       const struct { const char *key; int64_t v; } values[]
-          = { { "functions", p->functions }, { "memory_mb", s->fn[i].memory_mb }, { "timeout_ms", s->fn[i].timeout_ms }, { "keepalive_ms", s->fn[i].keepalive_ms },
+          = { { "functions", p->functions }, { "memory_mb", s->item[i].fn.memory_mb }, { "timeout_ms", s->item[i].fn.timeout_ms }, { "keepalive_ms", s->item[i].fn.keepalive_ms },
               { "requests", p->requests }, { "cold", p->cold }, { "throttled", p->throttled }, { "failed", p->failed }, { "timeouts", p->timeouts },
               { "attempts", p->attempts }, { "billed_ms", p->billed_ms }, { "init_ms", p->init_ms }, { "billed_requests", p->billed_requests } };
       for (size_t k = 0; k < LF_ARRAY_LEN (values); k++)
@@ -108,25 +108,67 @@ add_functions (cJSON *o, const lf_scenario *s, const lf_sim_result *r)
   return bad ? -1 : 0;
 }
 
+static int
+add_assumptions (cJSON *o, const lf_scenario *s)
+{
+  cJSON *list = cJSON_AddArrayToObject (o, "assumptions");
+  for (size_t i = 0; list && i < s->assumptions.n; i++)
+    {
+      cJSON *text = cJSON_CreateString (s->assumptions.v[i]);
+      if (!text || !cJSON_AddItemToArray (list, text))
+        return -1;
+    }
+  return list ? 0 : -1;
+}
+
+/* A value as what it is: 512 a number, "mru" a text. */
+static int
+add_value (cJSON *o, const lf_opt *opt, const char *value)
+{
+  if (opt->type == LF_OPT_FLAG)
+    return cJSON_AddBoolToObject (o, opt->name, strcmp (value, "on") == 0) ? 0 : -1;
+  char *end;
+  double v = strtod (value, &end);
+  if ((opt->type == LF_OPT_INT || opt->type == LF_OPT_SECONDS) && end != value && !*end)
+    return add_number (o, opt->name, v, true);
+  return lf_json_add_str (o, opt->name, value);
+}
+
+static int
+add_points (cJSON *o, const lf_sim_page *p)
+{
+  cJSON *list = cJSON_AddArrayToObject (o, "points");
+  int bad = !list;
+  for (size_t i = 0; list && i < p->sweep->points; i++)
+    {
+      cJSON *point = cJSON_CreateObject (), *set = cJSON_AddObjectToObject (point, "set");
+      if (!set || !cJSON_AddItemToArray (list, point))
+        return -1;
+      for (size_t k = 0; k < p->sweep->n; k++)
+        bad |= add_value (set, p->sweep->axis[k].opt, lf_sim_sweep_value (p->sweep, i, k)) != 0;
+      bad |= !cJSON_AddBoolToObject (point, "pareto", p->pareto[i]);
+      bad |= lf_sim_json_metrics (point, p->points[i], p->runs[i * p->n].known_cost) != 0;
+      bad |= add_assumptions (point, p->scenarios[i]) != 0;
+    }
+  return bad ? -1 : 0;
+}
+
 cJSON *
 lf_sim_json (const lf_sim_page *p)
 {
   cJSON *o = cJSON_CreateObject ();
-  const lf_sim_result *first = &p->runs[0].result;
-  if (!o)
-    return NULL;
-  int bad = lf_sim_json_metrics (o, p->m, p->runs[0].known_cost) != 0;
+  int bad = !o;
+  if (p->sweep->n)
+    bad |= add_points (o, p) != 0;
+  else
+    bad |= lf_sim_json_metrics (o, p->m, p->runs[0].known_cost) != 0;
+  const lf_sim_result *first = p->runs[0].result;
   bad |= add_number (o, "length_s", (double) first->length_us / 1e6, true) != 0;
   bad |= lf_json_add_i64 (o, "seed", (int64_t) p->runs[0].seed) != 0 || lf_json_add_i64 (o, "seeds", (int64_t) p->n) != 0;
-  bad |= lf_json_add_str (o, "profile", p->scenario->profile->name) != 0 || lf_json_add_str (o, "region", p->scenario->fn[0].region) != 0;
-  bad |= add_functions (o, p->scenario, first) != 0 || add_bins (o, first) != 0;
-  cJSON *list = cJSON_AddArrayToObject (o, "assumptions");
-  for (size_t i = 0; list && i < p->scenario->assumptions.n; i++)
-    {
-      cJSON *text = cJSON_CreateString (p->scenario->assumptions.v[i]);
-      bad |= !text || !cJSON_AddItemToArray (list, text);
-    }
-  if (!bad && list)
+  bad |= lf_json_add_str (o, "profile", p->scenario->profile->name) != 0 || lf_json_add_str (o, "region", p->scenario->item[0].fn.region) != 0;
+  if (!p->sweep->n)
+    bad |= add_functions (o, p->scenario, first) != 0 || add_bins (o, first) != 0 || add_assumptions (o, p->scenario) != 0;
+  if (!bad)
     return o;
   cJSON_Delete (o);
   return NULL;

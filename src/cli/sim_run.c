@@ -95,7 +95,7 @@ lf_sim_cost (const lf_scenario *s, const lf_sim_result *r, double scale, lf_cost
   *out = (lf_cost){ 0 };
   for (size_t i = 0; i < s->n && i < r->parts; i++)
     {
-      const lf_function *f = &s->fn[i];
+      const lf_function *f = &s->item[i].fn;
       const lf_sim_part *p = &r->part[i];
       lf_cost c;
       lf_cost_of (s->profile, f->region, f->arch, scaled (p->billed_ms, scale), scaled (p->init_ms, scale), f->memory_mb, f->tmp_mb,
@@ -149,9 +149,8 @@ progress (void *user, lf_time_us now, int64_t requests)
 }
 
 static void
-measure (lf_sim_run *run)
+measure (lf_sim_run *run, const lf_sim_result *r)
 {
-  const lf_sim_result *r = &run->result;
   double *m = run->metric;
   lf_cost cost, month;
   lf_sim_cost (run->scenario, r, 1, &cost);
@@ -191,37 +190,56 @@ measure (lf_sim_run *run)
 }
 
 static int
+run_opened (lf_sim_run *run, lf_sim_options *o, shared *s)
+{
+  watcher w = { .s = s };
+  lf_sim_result *r = calloc (1, sizeof *r);
+  if (!r)
+    return LF_FAIL_NOMEM (&run->err);
+  o->seed = run->seed;
+  o->progress = progress;
+  o->user = &w;
+  int failed = lf_simulate (o, r, &run->err);
+  if (failed == 0)
+    measure (run, r);
+  lf_hist_fini (&r->wait);
+  lf_hist_fini (&r->latency);
+  run->done = failed == 0 && !atomic_load (&s->stop);
+  atomic_fetch_add (&s->requests, r->total.requests - w.requests);
+  if (o->for_us != LF_NONE)
+    atomic_fetch_add (&s->simulated, o->for_us - w.at);
+  if (run->keep)
+    run->result = r;
+  else
+    {
+      lf_sim_result_fini (r);
+      free (r);
+    }
+  return failed;
+}
+
+static int
 run_one (lf_sim_run *run, shared *s)
 {
   const lf_scenario *sc = run->scenario;
-  lf_workload work[LF_SIM_WORK_MAX];
-  lf_sim_files files[LF_SIM_WORK_MAX];
-  watcher w = { .s = s };
   lf_sim_options o = sc->options;
+  lf_workload *work LF_CLEANUP (lf_freep) = malloc (sc->n * sizeof *work);
+  lf_sim_files *files LF_CLEANUP (lf_freep) = calloc (sc->n, sizeof *files);
   size_t opened = 0;
-  int failed = 0;
-  memcpy (work, sc->work, sc->n * sizeof *work);
-  for (; opened < sc->n && !failed; opened++)
+  int failed = work && files ? 0 : LF_FAIL_NOMEM (&run->err);
+  if (!failed)
+    memcpy (work, sc->work, sc->n * sizeof *work);
+  for (; !failed && opened < sc->n; opened++)
     {
       failed = lf_sim_files_open (&files[opened], work[opened].arrivals, &run->err);
       work[opened].bytes = files[opened].bytes;
     }
   o.work = work;
-  o.seed = run->seed;
-  o.progress = progress;
-  o.user = &w;
-  failed = failed || lf_simulate (&o, &run->result, &run->err) != 0;
   if (!failed)
-    measure (run);
-  lf_hist_fini (&run->result.wait);
-  lf_hist_fini (&run->result.latency);
+    failed = run_opened (run, &o, s);
   while (opened-- > 0)
     lf_sim_files_close (&files[opened]);
-  run->done = !failed && !atomic_load (&s->stop);
-  atomic_fetch_add (&s->requests, run->result.total.requests - w.requests);
-  if (sc->options.for_us != LF_NONE)
-    atomic_fetch_add (&s->simulated, sc->options.for_us - w.at);
-  return failed ? -1 : 0;
+  return failed;
 }
 
 static void *
@@ -281,7 +299,11 @@ void
 lf_sim_runs_free (lf_sim_run *runs, size_t n)
 {
   for (size_t i = 0; runs && i < n; i++)
-    lf_sim_result_fini (&runs[i].result);
+    if (runs[i].result)
+      {
+        lf_sim_result_fini (runs[i].result);
+        free (runs[i].result);
+      }
   free (runs);
 }
 

@@ -173,7 +173,7 @@ chart (FILE *f, const char *title, const double *v, size_t n, double seconds)
 static void
 charts (FILE *f, const lf_sim_page *p)
 {
-  const lf_sim_result *r = &p->runs[0].result;
+  const lf_sim_result *r = p->runs[0].result;
   double env[LF_SIM_BINS], running[LF_SIM_BINS], cold[LF_SIM_BINS], requests[LF_SIM_BINS], seconds = (double) r->length_us / 1e6, step = (double) r->bin_us / 1e6;
   for (size_t i = 0; i < r->bins_n; i++)
     {
@@ -188,20 +188,87 @@ charts (FILE *f, const lf_sim_page *p)
   chart (f, "cold starts", cold, r->bins_n, seconds);
 }
 
+/* ---- sweeps ----------------------------------------------------------------------------------------------------------------- */
+
+static void
+cell (lf_table *t, lf_estimate e, form as)
+{
+  char v[48], half[48];
+  figure (e.mean, as, v);
+  figure (e.half, as, half);
+  if (e.half > 0)
+    lf_table_add (t, "%s ± %s", v, half);
+  else
+    lf_table_add (t, "%s", v);
+}
+
+static void
+sweep_table (const lf_sim_page *p, FILE *f)
+{
+  const lf_sim_sweep *s = p->sweep;
+  lf_table t;
+  lf_table_init (&t, (int) s->n + 7, "rrrrrrrrrrrrrrrr" + (LF_SIM_AXES_MAX - s->n));
+  for (size_t k = 0; k < s->n; k++)
+    lf_table_add (&t, "%s", s->axis[k].opt->name);
+  static const char *const heads[] = { "cold", "lost", "environments", "p50", "p95", "a month", "" };
+  for (size_t k = 0; k < LF_ARRAY_LEN (heads); k++)
+    lf_table_add (&t, "%s", heads[k]);
+  for (size_t i = 0; i < s->points; i++)
+    {
+      const lf_estimate *m = p->points[i];
+      for (size_t k = 0; k < s->n; k++)
+        lf_table_add (&t, "%s", lf_sim_sweep_value (s, i, k));
+      double requests = m[LF_METRIC_requests].mean > 0 ? m[LF_METRIC_requests].mean : 1;
+      cell (&t, (lf_estimate){ m[LF_METRIC_cold].mean / requests, m[LF_METRIC_cold].half / requests }, AS_PERCENT);
+      cell (&t, (lf_estimate){ (m[LF_METRIC_throttled].mean + m[LF_METRIC_failed].mean) / requests, -1 }, AS_PERCENT);
+      cell (&t, m[LF_METRIC_environments_mean], AS_MEAN);
+      cell (&t, m[LF_METRIC_latency_p50], AS_MS);
+      cell (&t, m[LF_METRIC_latency_p95], AS_MS);
+      if (p->runs[i * p->n].known_cost)
+        cell (&t, m[LF_METRIC_monthly_cost_usd], AS_MONEY);
+      else
+        lf_table_add (&t, "-");
+      lf_table_add (&t, "%s", p->pareto[i] ? "*" : "");
+    }
+  lf_table_print (&t, f, "");
+  lf_table_fini (&t);
+  fputs ("* no other point is as good in cost, p95, cold starts and lost requests and better in one of them\n", f);
+}
+
+/* Those of all points, each once. */
+static void
+assumptions (const lf_sim_page *p, FILE *f)
+{
+  lf_strv seen = { 0 };
+  for (size_t i = 0; i < p->sweep->points; i++)
+    for (size_t k = 0; k < p->scenarios[i]->assumptions.n; k++)
+      {
+        const char *text = p->scenarios[i]->assumptions.v[k];
+        bool known = false;
+        for (size_t j = 0; j < seen.n && !known; j++)
+          known = strcmp (seen.v[j], text) == 0;
+        if (!known && lf_strv_add (&seen, text) == 0)
+          fprintf (f, "%s  %s\n", seen.n == 1 ? "\nassumptions\n" : "", text);
+      }
+  lf_strv_fini (&seen);
+}
+
 int
 lf_sim_text (const lf_sim_page *p, FILE *f)
 {
-  lf_table t;
-  lf_table_init (&t, 4, "lrll");
-  counts (&t, p);
-  times (&t, p);
-  money (&t, p);
-  lf_table_print (&t, f, "");
-  lf_table_fini (&t);
-  charts (f, p);
-  if (p->scenario->assumptions.n)
-    fputs ("\nassumptions\n", f);
-  for (size_t i = 0; i < p->scenario->assumptions.n; i++)
-    fprintf (f, "  %s\n", p->scenario->assumptions.v[i]);
+  if (p->sweep->n)
+    sweep_table (p, f);
+  else
+    {
+      lf_table t;
+      lf_table_init (&t, 4, "lrll");
+      counts (&t, p);
+      times (&t, p);
+      money (&t, p);
+      lf_table_print (&t, f, "");
+      lf_table_fini (&t);
+      charts (f, p);
+    }
+  assumptions (p, f);
   return ferror (f) ? -1 : 0;
 }

@@ -10,24 +10,72 @@
 #include "lambdafit/store.h"
 
 #define LF_SIM_WORK_MAX 64
+#define LF_SIM_POINTS_MAX 10000
+#define LF_SIM_RUNS_MAX 50000
 #define LF_SIM_MONTH_US (30 * INT64_C (86400000000))
 #define LF_SIM_REQUESTS_MAX 1e11 /* of all runs together: half a day of two cores */
 
-/* Everything one simulated situation needs, borrowed from nobody but the profile. */
+/* ---- what scenarios are made of -------------------------------------------------------------------------------------------- */
+
+/* What a log has measured of a function, for every memory size. */
+typedef struct lf_measured lf_measured;
+lf_measured *lf_measured_load (const char *db, const char *function, lf_error *err);
+void lf_measured_free (lf_measured *m);
+const lf_function *lf_measured_function (const lf_measured *m); /* its latest settings */
+/* Lends warm handler, init and first handler for a memory size: measured there, or modelled from the nearest size. *how is the sentence
+ * that says which; it lives as long as m. init->n is 0 when the log has no cold start. */
+int lf_measured_at (lf_measured *m, const lf_profile *p, int64_t memory_mb, lf_dist *warm, lf_dist *init, lf_dist *first, const char **how, lf_error *err);
+
+/* Distributions by their text, each file read once; and the log. One for a command. */
+typedef struct lf_sim_stock
+{
+  const lf_profile *profile;
+  lf_dist *dist;
+  char **text;
+  size_t n;
+  lf_measured *measured;         /* NULL without --from */
+} lf_sim_stock;
+void lf_sim_stock_fini (lf_sim_stock *s);
+
+/* One function of a scenario. */
+typedef struct lf_sim_item
+{
+  lf_function fn;
+  lf_arrivals_spec arrivals;
+  lf_dist warm, init, first, cold; /* lent by the stock */
+  bool has_warm, has_init, has_first, has_cold;
+} lf_sim_item;
+
+/* Everything one simulated situation needs. */
 typedef struct lf_scenario
 {
   const lf_profile *profile;
   size_t n;
-  lf_function fn[LF_SIM_WORK_MAX];
-  lf_arrivals_spec arrivals[LF_SIM_WORK_MAX];
-  struct { lf_dist warm, init, first, cold; bool has_warm, has_init, has_first, has_cold; } dist[LF_SIM_WORK_MAX];
-  lf_workload work[LF_SIM_WORK_MAX];
+  lf_sim_item *item;
+  lf_workload *work;
   lf_sim_options options;
   lf_strv assumptions;           /* sentences */
 } lf_scenario;
-lf_scenario *lf_scenario_new (const lf_args *a, const lf_profile *p, lf_error *err);
+/* base: the options without a sweep's, whose memory size distributions given by hand hold for. */
+lf_scenario *lf_scenario_new (const lf_args *a, const lf_args *base, lf_sim_stock *stock, lf_error *err);
 void lf_scenario_free (lf_scenario *s);
 int lf_scenario_assume (lf_scenario *s, const char *fmt, ...) LF_PRINTF (2, 3);
+/* A share such as 0.01 or 1%. */
+int lf_sim_share (const char *what, const char *text, double *out, lf_error *err);
+
+/* ---- sweeps ----------------------------------------------------------------------------------------------------------------- */
+
+typedef struct lf_sim_axis { const struct lf_opt *opt; lf_strv values; } lf_sim_axis;
+#define LF_SIM_AXES_MAX 8
+typedef struct lf_sim_sweep { lf_sim_axis axis[LF_SIM_AXES_MAX]; size_t n, points; } lf_sim_sweep;
+int lf_sim_sweep_parse (const lf_args *a, lf_sim_sweep *out, lf_error *err);
+void lf_sim_sweep_fini (lf_sim_sweep *s);
+/* The value that point i has on axis k. */
+const char *lf_sim_sweep_value (const lf_sim_sweep *s, size_t i, size_t k);
+/* *out is *a with point i's values; it borrows all texts. */
+int lf_sim_sweep_args (const lf_sim_sweep *s, size_t i, const lf_args *a, lf_args *out, lf_error *err);
+
+/* ---- runs ------------------------------------------------------------------------------------------------------------------- */
 
 /* What one run comes to, as numbers that can be averaged over seeds. Names are the JSON keys; `group.key` is a key of an object. */
 #define LF_SIM_METRICS(X) \
@@ -49,9 +97,10 @@ typedef struct lf_sim_run
 {
   const lf_scenario *scenario;
   uint64_t seed;
+  bool keep;                      /* the result, for what happens over time */
   bool done, known_cost;
   double metric[LF_METRIC_COUNT]; /* lifespan < 0: none ended */
-  lf_sim_result result;           /* its histograms are freed */
+  lf_sim_result *result;          /* if kept; its histograms are freed */
   lf_error err;
 } lf_sim_run;
 /* Runs them all on every core (or LAMBDAFIT_THREADS of them); each is the same whoever runs it. -1 and the first failed one's error. */
@@ -72,10 +121,16 @@ typedef struct lf_sim_page
 {
   const lf_args *args;
   const lf_scenario *scenario;
-  const lf_sim_run *runs;
+  const lf_sim_run *runs;         /* those of point 0 first */
   size_t n;                       /* seeds */
-  lf_estimate m[LF_METRIC_COUNT];
+  lf_estimate m[LF_METRIC_COUNT]; /* of point 0 */
+  const lf_sim_sweep *sweep;      /* one point: no sweep */
+  lf_scenario *const *scenarios;  /* of all points */
+  const lf_estimate (*points)[LF_METRIC_COUNT];
+  bool *pareto;
 } lf_sim_page;
+/* Marks the points that none beats: as cheap, as fast (p95), with as few cold starts and as few lost requests, and better in one of them. */
+void lf_sim_pareto (const lf_estimate (*points)[LF_METRIC_COUNT], size_t n, bool *out);
 struct cJSON *lf_sim_json (const lf_sim_page *p);
 /* The metrics, and their intervals, into an object. */
 int lf_sim_json_metrics (struct cJSON *o, const lf_estimate m[LF_METRIC_COUNT], bool known_cost);

@@ -144,7 +144,8 @@ lf_dist_empirical (lf_dist *d, int64_t *values, size_t n)
 void
 lf_dist_fini (lf_dist *d)
 {
-  free (d->values);
+  if (!d->lent)
+    free (d->values);
   d->values = NULL;
   d->n = 0;
 }
