@@ -35,7 +35,8 @@ typedef struct lf_args
   bool md, init, update, strict, once;
   const char *shard, *from, *junit, *sarif, *markdown, *view, *size, *request_id;
   /* simulate */
-  const char *arrivals, *for_, *warm, *init_dist, *cold_dist, *only, *fail, *pick, *scaling, *cpu_share;
+  const char *arrivals, *for_, *warm, *init_dist, *cold_dist, *only, *fail, *pick, *scaling, *cpu_share, *beside, *latency_goal, *log, *start;
+  int64_t tasks;
   lf_strv sweep, with;
   int64_t retries, life, limit, seed, seeds;
   bool verbose;

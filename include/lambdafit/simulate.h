@@ -202,6 +202,36 @@ typedef struct lf_sim_result
 int lf_simulate (const lf_sim_options *o, lf_sim_result *out, lf_error *err);
 void lf_sim_result_fini (lf_sim_result *r);
 
+/* ---- a service that is always on -------------------------------------------------------------------------------------------------------- */
+
+typedef struct lf_service_options
+{
+  const lf_arrivals_spec *arrivals;
+  const lf_bytes *bytes;         /* as lf_workload */
+  const char *only;
+  const lf_dist *law;            /* how long a request takes on a place; NULL: what the trace says, times `scale` */
+  double scale;
+  int64_t for_us, requests_max;  /* whichever comes first */
+  uint64_t seed;
+  int64_t places;                /* requests that a task serves at once */
+  size_t tasks;                  /* how many; with a target: at least */
+  double target;                 /* 0: a fixed number; else the share of busy places that is aimed at */
+  size_t tasks_max;              /* with a target; 0: no limit */
+  int64_t start_us, min_billed_us;
+} lf_service_options;
+typedef struct lf_service_result
+{
+  int64_t requests;
+  lf_time_us length_us;
+  double tasks_mean;             /* as billed */
+  size_t tasks_max;
+  double busy_share;
+  bool overloaded;               /* more came than could be served: given up, the other figures mean nothing */
+  lf_hist wait, latency;
+} lf_service_result;
+int lf_service_simulate (const lf_service_options *o, lf_service_result *out, lf_error *err);
+void lf_service_result_fini (lf_service_result *r);
+
 /* ---- over seeds ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Mean of n values and the half-width of its 95 % interval (Student's t); half < 0 when n < 2. */

@@ -46,6 +46,64 @@ list (const lf_args *a)
   return 0;
 }
 
+/* ---- services other than Lambda: rates of any shape ------------------------------------------------------------------------------- */
+
+/* The value of a leaf as text: a number or a word as it is, a list by its length. */
+static void
+leaf_text (const cJSON *leaf, char out[64])
+{
+  const cJSON *v = cJSON_GetObjectItemCaseSensitive (leaf, "value");
+  if (cJSON_IsString (v))
+    snprintf (out, 64, "%s", v->valuestring);
+  else if (cJSON_IsNumber (v))
+    snprintf (out, 64, "%.15g", v->valuedouble);
+  else if (cJSON_IsArray (v))
+    snprintf (out, 64, "%d entries", cJSON_GetArraySize (v));
+  else
+    snprintf (out, 64, "?");
+}
+
+/* Visits every {"value", "source", "confidence"} under o with its path. */
+static void
+each_leaf (const cJSON *o, const char *path, void (*visit) (const char *path, const cJSON *leaf, void *user), void *user)
+{
+  const cJSON *child;
+  if (cJSON_GetObjectItemCaseSensitive (o, "value"))
+    {
+      visit (path, o, user);
+      return;
+    }
+  cJSON_ArrayForEach (child, o)
+    {
+      char at[200];
+      snprintf (at, sizeof at, "%.120s%s%.70s", path, *path ? "." : "", child->string);
+      each_leaf (child, at, visit, user);
+    }
+}
+
+static void
+show_leaf (const char *path, const cJSON *leaf, void *user)
+{
+  lf_table *t = user;
+  char value[64];
+  leaf_text (leaf, value);
+  lf_table_add (t, "%s", path);
+  lf_table_add (t, "%s", value);
+  lf_table_add (t, "%s", lf_json_str (leaf, "confidence"));
+  lf_table_add (t, "%s", lf_json_str (leaf, "source"));
+}
+
+static void
+show_service (const lf_profile *p)
+{
+  lf_table t;
+  printf ("%s: %s (%s)\n\n", p->name, p->title, p->date);
+  lf_table_init (&t, 4, "lrll");
+  each_leaf (p->extra, "", show_leaf, &t);
+  lf_table_print (&t, stdout, "");
+  lf_table_fini (&t);
+}
+
 static int
 show (const lf_args *a, const char *name)
 {
@@ -59,6 +117,12 @@ show (const lf_args *a, const char *name)
       lf_buf_init (&b, 0);
       if (lf_json_print_pretty (p->tree, &b) == 0)
         printf ("%s\n", b.data);
+      lf_profile_free (p);
+      return 0;
+    }
+  if (p->extra)
+    {
+      show_service (p);
       lf_profile_free (p);
       return 0;
     }
@@ -138,13 +202,56 @@ diff_rates (lf_table *t, const lf_profile *a, const lf_profile *b, const char *r
     }
 }
 
+typedef struct leaf_search { const char *path; const cJSON *found; } leaf_search;
+
+static void
+find_leaf (const char *path, const cJSON *leaf, void *user)
+{
+  leaf_search *s = user;
+  if (strcmp (path, s->path) == 0)
+    s->found = leaf;
+}
+
+typedef struct leaf_diff { lf_table *t; const lf_profile *other; bool turned; } leaf_diff;
+
+/* turned: of the second profile, what the first does not have at all. */
+static void
+diff_leaf (const char *path, const cJSON *leaf, void *user)
+{
+  const leaf_diff *d = user;
+  leaf_search s = { path, NULL };
+  char here[64], there[64] = "-";
+  each_leaf (d->other->extra, "", find_leaf, &s);
+  leaf_text (leaf, here);
+  if (s.found)
+    leaf_text (s.found, there);
+  if (!d->turned)
+    diff_values (d->t, path, here, there);
+  else if (!s.found)
+    diff_values (d->t, path, there, here);
+}
+
+static void
+diff_services (lf_table *t, const lf_profile *x, const lf_profile *y)
+{
+  leaf_diff d = { t, y, false }, turned = { t, x, true };
+  each_leaf (x->extra, "", diff_leaf, &d);
+  each_leaf (y->extra, "", diff_leaf, &turned);
+}
+
 static int
 diff (const lf_args *a)
 {
   lf_error err = { 0 };
   lf_profile *x = lf_profile_load (a->rest[1], &err), *y = x ? lf_profile_load (a->rest[2], &err) : NULL;
   int status = 0;
-  if (!x || !y)
+  if (x && y && !x->extra != !y->extra)
+    {
+      (void) LF_FAIL (&err, LF_EXIT_USAGE, y->name, "compare profiles of Lambda with each other, and others with each other",
+                      "%s is of %s and %s of %s: they have nothing in common", x->name, x->service, y->name, y->service);
+      status = lf_cli_error (&err);
+    }
+  else if (!x || !y)
     status = lf_cli_error (&err);
   else
     {
@@ -155,7 +262,9 @@ diff (const lf_args *a)
       lf_table_add (&t, "value");
       lf_table_add (&t, "%s", x->name);
       lf_table_add (&t, "%s", y->name);
-      for (size_t i = 0; i < n; i++)
+      if (x->extra)
+        diff_services (&t, x, y);
+      for (size_t i = 0; !x->extra && i < n; i++)
         {
           char left[256], right[256], key[120];
           const char *source, *confidence;
@@ -164,7 +273,8 @@ diff (const lf_args *a)
           snprintf (key, sizeof key, "%s.%s", fields[i].section, fields[i].key);
           diff_values (&t, key, left, right);
         }
-      diff_rates (&t, x, y, a->region ? a->region : "us-east-1");
+      if (!x->extra)
+        diff_rates (&t, x, y, a->region ? a->region : "us-east-1");
       lf_table_print (&t, stdout, "");
       lf_table_fini (&t);
     }
@@ -189,7 +299,8 @@ lf_cmd_profile (const lf_args *a)
       lf_profile *p = lf_profile_load (a->rest[1], &err);
       if (!p)
         return lf_cli_error (&err);
-      printf ("%s: ok, %s, %zu regions\n", a->rest[1], p->name, p->prices_n);
+      size_t regions = p->extra ? (size_t) cJSON_GetArraySize (cJSON_GetObjectItemCaseSensitive (p->extra, "regions")) : p->prices_n;
+      printf ("%s: ok, %s, %zu regions\n", a->rest[1], p->name, regions);
       lf_profile_free (p);
       return 0;
     }

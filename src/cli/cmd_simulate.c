@@ -38,8 +38,24 @@ readable (const lf_scenario *s, size_t runs, lf_error *err)
 }
 
 static int
+write_html (const char *path, const lf_sim_page *p, lf_error *err)
+{
+  lf_buf b LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&b, 0);
+  if (lf_sim_html (p, &b) != 0)
+    return LF_FAIL_NOMEM (err);
+  if (strcmp (path, "-") == 0)
+    return fwrite (b.data, 1, b.len, stdout) == b.len ? 0 : LF_FAIL (err, LF_EXIT_IO, "standard output", "", "cannot write the page");
+  return lf_write_file_atomic (path, b.data, b.len, err);
+}
+
+static int
 print_page (const lf_args *a, const lf_sim_page *p, lf_error *err)
 {
+  if (a->html && write_html (a->html, p, err) != 0)
+    return -1;
+  if (a->html && strcmp (a->html, "-") == 0)
+    return 0;
   if (!a->json)
     return lf_sim_text (p, stdout) == 0 ? 0 : LF_FAIL (err, LF_EXIT_IO, "standard output", "", "cannot write");
   cJSON *o LF_CLEANUP (lf_json_freep) = lf_sim_json (p);
@@ -59,6 +75,7 @@ typedef struct plan
   lf_sim_run *runs;
   lf_estimate (*points)[LF_METRIC_COUNT];
   bool *pareto;
+  lf_sim_beside beside;
 } plan;
 
 static void
@@ -70,6 +87,7 @@ plan_fini (plan *p)
   free (p->scenario);
   free (p->points);
   free (p->pareto);
+  lf_sim_beside_fini (&p->beside);
   lf_sim_sweep_fini (&p->sweep);
   lf_sim_stock_fini (&p->stock);
 }
@@ -111,8 +129,10 @@ plan_make (plan *p, const lf_args *a, lf_error *err)
 static int
 simulate (const lf_args *a, plan *p, lf_error *err)
 {
-  if (plan_make (p, a, err) != 0 || lf_sim_run_all (p->runs, p->sweep.points * p->seeds, a->quiet, err) != 0)
+  bool beside = true;
+  if (lf_sim_on_off ("--beside", a->beside, true, &beside, err) != 0 || plan_make (p, a, err) != 0 || lf_sim_run_all (p->runs, p->sweep.points * p->seeds, a->quiet, err) != 0)
     return -1;
+  beside = beside && p->sweep.n == 0;
   for (size_t i = 0; i < p->sweep.points; i++)
     lf_sim_estimates (p->runs + i * p->seeds, p->seeds, p->points[i]);
   const lf_estimate (*points)[LF_METRIC_COUNT] = (const lf_estimate (*)[LF_METRIC_COUNT]) p->points;
@@ -120,6 +140,14 @@ simulate (const lf_args *a, plan *p, lf_error *err)
   lf_sim_page page = { .args = a, .scenario = p->scenario[0], .runs = p->runs, .n = p->seeds, .sweep = &p->sweep, .scenarios = p->scenario, .points = points,
                        .pareto = p->pareto };
   memcpy (page.m, p->points[0], sizeof page.m);
+  if (beside)
+    {
+      if (lf_sim_beside_make (a, p->scenario[0], &p->stock, page.m, (double) p->runs[0].result->length_us, &p->beside, err) != 0)
+        return -1;
+      page.beside = &p->beside;
+    }
+  if (a->log && lf_sim_write_log (p->scenario[0], p->runs[0].seed, a->log, a->start, a->quiet, err) != 0)
+    return -1;
   return print_page (a, &page, err);
 }
 

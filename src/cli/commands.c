@@ -90,15 +90,19 @@ const lf_command lf_commands[] = {
     "  lambdafit layer double-zip torch-layer/ -o layer.zip\n"
     "  lambdafit layer cache clear --max 2000\n",
     "layer runtime arch interpreter profile output as no-pyc s3 html max json quiet", 1, -1, lf_cmd_layer },
-  { "simulate", "simulate [OPTIONS]", "traffic under a virtual clock: cold starts, throttles, cost",
+  { "simulate", "simulate [OPTIONS]", "traffic under a virtual clock: cold starts, throttles, cost, Fargate and EC2 beside it",
     "Sends traffic through the same decisions as the daemon makes (placement, keepalive, concurrency, scaling rate, timeouts, asynchronous retries, billing),\n"
-    "under a virtual clock, and counts. Requests come as --arrivals says; how long they take is given by hand: --warm with --init or --cold.\n"
-    "With --seeds N each figure is a mean with a 95 % interval. docs/simulate.md has every figure's meaning and the assumptions.",
+    "under a virtual clock, and counts. Requests come as --arrivals says. How long they take is what a log has measured (--from FUNCTION) or given by\n"
+    "hand: --warm with --init or --cold. With --seeds N each figure is a mean with a 95 % interval; --sweep tries values of any option; the same work on\n"
+    "Fargate and EC2 and the rate from which on they are cheaper stand beside it. docs/simulate.md has every figure's meaning. The same seed gives\n"
+    "the same bytes on any machine.",
+    "  lambdafit simulate --from classify --arrivals diurnal:20/s,0.8 --for 7d --seeds 5\n"
+    "  lambdafit simulate --from classify --arrivals poisson:2/s --sweep memory=512,1024,1769 --sweep keepalive=60,300\n"
     "  lambdafit simulate --arrivals poisson:0.9/s --warm exp:1.991s --cold exp:2.244s --keepalive 600 --for 30d --seeds 5\n"
     "  lambdafit simulate --arrivals burst:500@0s --warm fixed:5s --init fixed:2s --memory 1769 --for 1h\n"
-    "  lambdafit simulate --arrivals csv:arrivals.csv --warm lognormal:300ms,0.4 --limit 50 --json\n",
-    "arrivals for warm simulate.init simulate.cold simulate.from db only with sweep cpu-share fail async retries async-retries async-max-age memory simulate.timeout tmp keepalive life concurrency limit "
-    "pick simulate.rate-limit scaling seed seeds simulate.runtime arch region profile simulate.name json simulate.quiet", 0, 0, lf_cmd_simulate },
+    "  lambdafit simulate --arrivals azure2021:trace.txt --init fixed:800ms --limit 200 --html page.html\n",
+    "arrivals for warm simulate.init simulate.cold simulate.from db only with sweep beside latency-goal tasks cpu-share fail async retries async-retries async-max-age memory simulate.timeout tmp keepalive life concurrency limit "
+    "pick simulate.rate-limit scaling seed seeds simulate.runtime arch region profile simulate.name json html log start simulate.quiet", 0, 0, lf_cmd_simulate },
   { "help", "help [COMMAND]", "this help, or a command's", "Prints the help of a command.", "  lambdafit help run\n", "format", 0, 1, lf_cmd_help },
 };
 const size_t lf_commands_n = LF_ARRAY_LEN (lf_commands);

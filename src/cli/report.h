@@ -20,6 +20,10 @@ int lf_page_markdown (const lf_page *p, lf_buf *b);
 int lf_page_html (const lf_page *p, lf_buf *b);
 struct cJSON *lf_page_json (const lf_page *p); /* the caller owns it */
 
+/* What every HTML page is made with: its styles, and text where markup is expected, of which nothing becomes markup. */
+extern const char lf_html_style[];
+void lf_html_text (lf_buf *b, const char *s);
+
 /* Figures as every form shows them; "-" for what is not known. */
 typedef struct lf_figures
 {

@@ -11,7 +11,7 @@
 #define BAR_WIDTH 10
 #define CHART_WIDTH (LF_REPORT_BUCKETS * BAR_WIDTH)
 
-static const char style[]
+const char lf_html_style[]
     = ":root{--bg:#fbfbfa;--card:#fff;--ink:#1c2024;--soft:#646b73;--line:#e3e5e8;--ok:#3b7dd8;--cold:#e0a21b;--bad:#d2453d;--track:#eceef1}"
       "@media(prefers-color-scheme:dark){:root{--bg:#14171a;--card:#1c2024;--ink:#e8eaed;--soft:#9aa1a9;--line:#2e343a;--ok:#5b9bf0;--cold:#e8b645;"
       "--bad:#f0716a;--track:#2a3036}}"
@@ -34,8 +34,8 @@ static const char style[]
       ".sev{font-weight:600}.sev.broken{color:var(--bad)}.sev.near{color:var(--cold)}";
 
 /* Text where markup is expected: nothing in it is markup. */
-static void
-text (lf_buf *b, const char *s)
+void
+lf_html_text (lf_buf *b, const char *s)
 {
   lf_buf clean LF_CLEANUP (lf_buf_fini);
   lf_buf_init (&clean, 0);
@@ -57,7 +57,7 @@ static void
 tile (lf_buf *b, const char *label, const char *value)
 {
   lf_buf_addf (b, "<div class=\"tile\"><span class=\"soft\">%s</span><b>", label);
-  text (b, value);
+  lf_html_text (b, value);
   lf_buf_adds (b, "</b></div>");
 }
 
@@ -65,7 +65,7 @@ static void
 cell (lf_buf *b, const char *value)
 {
   lf_buf_adds (b, "<td>");
-  text (b, value);
+  lf_html_text (b, value);
   lf_buf_adds (b, "</td>");
 }
 
@@ -123,9 +123,9 @@ static void
 chart_end (lf_buf *b, const char *from, const char *to)
 {
   lf_buf_adds (b, "</svg><div class=\"ends\"><span>");
-  text (b, from);
+  lf_html_text (b, from);
   lf_buf_adds (b, "</span><span>");
-  text (b, to);
+  lf_html_text (b, to);
   lf_buf_adds (b, "</span></div></div>");
 }
 
@@ -190,7 +190,7 @@ gauge (lf_buf *b, const char *label, const char *value, int64_t permille)
   int64_t width = permille == LF_NONE ? 0 : permille > 1000 ? 1000 : permille;
   const char *class = permille >= 1000 ? "bad" : permille >= 900 ? "cold" : "ok";
   lf_buf_addf (b, "<div class=\"gauge\"><div class=\"ends\"><span>%s</span><span>", label);
-  text (b, permille == LF_NONE && strcmp (value, "-") == 0 ? "not measured" : value);
+  lf_html_text (b, permille == LF_NONE && strcmp (value, "-") == 0 ? "not measured" : value);
   lf_buf_addf (b, "</span></div><div class=\"bar\"><i class=\"%s\" style=\"width:%lld.%lld%%\"></i></div></div>", class, (long long) width / 10,
                (long long) width % 10);
 }
@@ -225,7 +225,7 @@ cost_split (const lf_report_function *it, lf_buf *b)
   char total[64];
   lf_page_cost (&it->cost, it->cost.total, total);
   lf_buf_adds (b, "<p>");
-  text (b, total);
+  lf_html_text (b, total);
   lf_buf_adds (b, "</p><div class=\"bar\">");
   for (size_t i = 0; i < LF_ARRAY_LEN (parts); i++)
     {
@@ -238,7 +238,7 @@ cost_split (const lf_report_function *it, lf_buf *b)
       char part[64];
       lf_page_cost (&it->cost, parts[i].m, part);
       lf_buf_addf (b, "<span><i class=\"%s\"></i>%s ", parts[i].class, parts[i].name);
-      text (b, part);
+      lf_html_text (b, part);
       lf_buf_adds (b, "</span> ");
     }
   lf_buf_adds (b, "</p>");
@@ -248,7 +248,7 @@ static void
 function_card (const lf_page *p, const lf_report_function *it, lf_buf *b)
 {
   lf_buf_adds (b, "<section class=\"card\"><h2>");
-  text (b, it->name);
+  lf_html_text (b, it->name);
   lf_buf_adds (b, "</h2><div class=\"charts\">");
   if (it->invocations > 0)
     timeline (p, it, b);
@@ -282,11 +282,11 @@ violations (const lf_page *p, lf_buf *b)
       for (size_t k = 0; k < LF_ARRAY_LEN (cells); k++)
         cell (b, cells[k]);
       lf_buf_adds (b, "<td class=\"text\">");
-      text (b, v->message);
+      lf_html_text (b, v->message);
       if (v->fix != NULL && v->fix[0] != '\0')
         {
           lf_buf_adds (b, "<br><span class=\"soft\">Fix: ");
-          text (b, v->fix);
+          lf_html_text (b, v->fix);
           lf_buf_adds (b, "</span>");
         }
       lf_buf_adds (b, "</td></tr>");
@@ -303,15 +303,15 @@ head (const lf_page *p, lf_buf *b)
   lf_buf_adds (b, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
                   "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
                   "<meta name=\"color-scheme\" content=\"light dark\"><title>lambdafit report</title><style>");
-  lf_buf_adds (b, style);
+  lf_buf_adds (b, lf_html_style);
   lf_buf_adds (b, "</style></head><body><main><h1>lambdafit report</h1><p class=\"soft\">");
-  text (b, period);
+  lf_html_text (b, period);
   lf_buf_adds (b, period[0] != '\0' ? " · prices of " : "prices of ");
-  text (b, p->profile->title);
+  lf_html_text (b, p->profile->title);
   lf_buf_adds (b, ", ");
-  text (b, region);
+  lf_html_text (b, region);
   lf_buf_adds (b, " · ");
-  text (b, p->log);
+  lf_html_text (b, p->log);
   lf_buf_adds (b, "</p>");
 }
 

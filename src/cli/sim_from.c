@@ -111,7 +111,7 @@ nearest (const lf_measured *m, int64_t memory_mb, bool cold)
   double least = 0;
   for (size_t i = 0; i < m->n; i++)
     {
-      double distance = fabs (log ((double) m->v[i].memory_mb / (double) memory_mb));
+      double ratio = (double) m->v[i].memory_mb / (double) memory_mb, distance = ratio > 1 ? ratio : 1 / ratio;
       if ((m->v[i].init_us != LF_NONE) == cold && (best == LF_NONE || distance < least))
         {
           best = m->v[i].memory_mb;
@@ -134,6 +134,23 @@ at_size (const sample *s, int64_t memory_mb, int64_t mb_per_vcpu)
   double cpu = s->cpu_us != LF_NONE ? (double) s->cpu_us : wall * before;
   double busy = cpu / before < wall ? cpu / before : wall;
   return llround (wall - busy + busy * before / now);
+}
+
+double
+lf_measured_cpu_share (const lf_measured *m, const lf_profile *p, int64_t memory_mb, bool *measured)
+{
+  int64_t from = nearest (m, memory_mb, false);
+  double busy = 0, wall = 0, share = (double) from / (double) p->mb_per_vcpu;
+  *measured = true;
+  for (size_t i = 0; i < m->n; i++)
+    if (m->v[i].memory_mb == from && m->v[i].init_us == LF_NONE)
+      {
+        double cpu = (double) m->v[i].cpu_us / (share < 1 ? share : 1);
+        *measured &= m->v[i].cpu_us != LF_NONE;
+        busy += cpu < (double) m->v[i].duration_us ? cpu : (double) m->v[i].duration_us;
+        wall += (double) m->v[i].duration_us;
+      }
+  return *measured && wall > 0 ? busy / wall : 1;
 }
 
 static size_t

@@ -153,6 +153,74 @@ add_points (cJSON *o, const lf_sim_page *p)
   return bad ? -1 : 0;
 }
 
+static int
+add_alternatives (cJSON *o, const lf_sim_beside *b)
+{
+  cJSON *list = cJSON_AddArrayToObject (o, "alternatives");
+  int bad = !list;
+  for (size_t i = 0; list && i < b->alternatives; i++)
+    {
+      const lf_sim_alternative *x = &b->alternative[i];
+      cJSON *e = cJSON_CreateObject ();
+      if (!e || !cJSON_AddItemToArray (list, e))
+        return -1;
+      bad |= lf_json_add_str (e, "service", x->on.service) != 0 || lf_json_add_str (e, "mode", x->scaled ? "scaled" : "fixed") != 0
+             || lf_json_add_str (e, "size", x->on.size) != 0 || add_number (e, "count", x->count, true) != 0
+             || add_number (e, "monthly_cost_usd", x->monthly_usd, true) != 0 || add_number (e, "latency_p50_ms", x->latency_p50_ms, true) != 0
+             || add_number (e, "latency_p95_ms", x->latency_p95_ms, true) != 0 || add_number (e, "wait_mean_ms", x->wait_mean_ms, true) != 0
+             || add_number (e, "busy_share", x->busy_share, true) != 0 || add_number (e, "requests_at_once", (double) x->on.places, true) != 0
+             || !cJSON_AddBoolToObject (e, "meets_goal", x->meets_goal);
+    }
+  return bad ? -1 : 0;
+}
+
+static int
+add_rates (cJSON *o, const lf_sim_beside *b)
+{
+  cJSON *even = cJSON_AddArrayToObject (o, "break_even"), *rates = cJSON_AddArrayToObject (o, "rates");
+  int bad = !even || !rates;
+  for (size_t i = 0; even && i < b->break_evens; i++)
+    {
+      const lf_sim_break_even *x = &b->break_even[i];
+      cJSON *e = cJSON_CreateObject ();
+      if (!e || !cJSON_AddItemToArray (even, e))
+        return -1;
+      bool known = x->rate_per_s >= 0;
+      bad |= lf_json_add_str (e, "service", x->service) != 0 || lf_json_add_str (e, "size", x->size) != 0 || add_number (e, "rate_per_s", x->rate_per_s, known) != 0
+             || add_number (e, "count", x->count, known) != 0 || add_number (e, "monthly_cost_usd", x->monthly_usd, known) != 0;
+    }
+  for (size_t i = 0; rates && i < b->rates; i++)
+    {
+      const lf_sim_rate_row *r = &b->rate[i];
+      cJSON *e = cJSON_CreateObject ();
+      if (!e || !cJSON_AddItemToArray (rates, e))
+        return -1;
+      bad |= add_number (e, "rate_per_s", r->rate_per_s, true) != 0 || add_number (e, "lambda_usd", r->lambda_usd, true) != 0;
+      for (size_t k = 0; k < b->break_evens; k++)
+        {
+          char key[40];
+          snprintf (key, sizeof key, "%s_usd", b->service[k]);
+          bad |= add_number (e, key, r->usd[k], r->count[k] >= 0) != 0;
+          snprintf (key, sizeof key, "%s_count", b->service[k]);
+          bad |= add_number (e, key, r->count[k], r->count[k] >= 0) != 0;
+        }
+    }
+  return bad ? -1 : 0;
+}
+
+static int
+add_beside (cJSON *o, const lf_sim_beside *b)
+{
+  cJSON *list = cJSON_GetObjectItemCaseSensitive (o, "assumptions");
+  int bad = add_alternatives (o, b) != 0 || add_rates (o, b) != 0 || add_number (o, "latency_goal_ms", b->goal_ms, b->goal_ms > 0) != 0;
+  for (size_t i = 0; list && i < b->assumptions.n; i++)
+    {
+      cJSON *text = cJSON_CreateString (b->assumptions.v[i]);
+      bad |= !text || !cJSON_AddItemToArray (list, text);
+    }
+  return bad ? -1 : 0;
+}
+
 cJSON *
 lf_sim_json (const lf_sim_page *p)
 {
@@ -168,6 +236,8 @@ lf_sim_json (const lf_sim_page *p)
   bad |= lf_json_add_str (o, "profile", p->scenario->profile->name) != 0 || lf_json_add_str (o, "region", p->scenario->item[0].fn.region) != 0;
   if (!p->sweep->n)
     bad |= add_functions (o, p->scenario, first) != 0 || add_bins (o, first) != 0 || add_assumptions (o, p->scenario) != 0;
+  if (p->beside)
+    bad |= add_beside (o, p->beside) != 0;
   if (!bad)
     return o;
   cJSON_Delete (o);

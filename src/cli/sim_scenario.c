@@ -346,8 +346,8 @@ pick_of (const char *text, lf_pick *out, lf_error *err)
   return LF_FAIL (err, LF_EXIT_USAGE, "--pick", "give mru, newest or lru", "\"%.40s\" is no way to choose an environment", text);
 }
 
-static int
-on_off (const char *what, const char *text, bool otherwise, bool *out, lf_error *err)
+int
+lf_sim_on_off (const char *what, const char *text, bool otherwise, bool *out, lf_error *err)
 {
   if (text && strcmp (text, "on") != 0 && strcmp (text, "off") != 0)
     return LF_FAIL (err, LF_EXIT_USAGE, what, "give on or off", "\"%.40s\" is neither", text);
@@ -394,8 +394,8 @@ settings (lf_scenario *s, const lf_args *a, lf_error *err)
   o->work_n = s->n;
   o->concurrency = a->limit;
   o->requests_max = LF_NONE;
-  return pick_of (a->pick, &o->pick, err) != 0 || on_off ("--rate-limit", a->rate_limit, true, &o->rate_limit, err) != 0
-                 || on_off ("--scaling", a->scaling, true, &o->scaling_limit, err) != 0 || length (s, a->for_, err) != 0 || reservations (s, err) != 0
+  return pick_of (a->pick, &o->pick, err) != 0 || lf_sim_on_off ("--rate-limit", a->rate_limit, true, &o->rate_limit, err) != 0
+                 || lf_sim_on_off ("--scaling", a->scaling, true, &o->scaling_limit, err) != 0 || length (s, a->for_, err) != 0 || reservations (s, err) != 0
              ? -1
              : 0;
 }

@@ -13,7 +13,7 @@
 static bool
 swept (const lf_opt *o)
 {
-  static const char *const other[] = { "seed", "seeds", "json", "quiet", "sweep", "from", "db", "html", "log", "profile", "with", "name", "start" };
+  static const char *const other[] = { "seed", "seeds", "json", "quiet", "sweep", "from", "db", "html", "log", "profile", "with", "name", "start", "beside", "latency-goal", "tasks" };
   for (size_t i = 0; i < LF_ARRAY_LEN (other); i++)
     if (strcmp (o->name, other[i]) == 0)
       return false;

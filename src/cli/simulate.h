@@ -26,6 +26,9 @@ const lf_function *lf_measured_function (const lf_measured *m); /* its latest se
  * that says which; it lives as long as m. init->n is 0 when the log has no cold start. */
 int lf_measured_at (lf_measured *m, const lf_profile *p, int64_t memory_mb, lf_dist *warm, lf_dist *init, lf_dist *first, const char **how, lf_error *err);
 
+/* How much of a handler is CPU time at a size; 1 where it was not measured. */
+double lf_measured_cpu_share (const lf_measured *m, const lf_profile *p, int64_t memory_mb, bool *measured);
+
 /* Distributions by their text, each file read once; and the log. One for a command. */
 typedef struct lf_sim_stock
 {
@@ -61,6 +64,7 @@ lf_scenario *lf_scenario_new (const lf_args *a, const lf_args *base, lf_sim_stoc
 void lf_scenario_free (lf_scenario *s);
 int lf_scenario_assume (lf_scenario *s, const char *fmt, ...) LF_PRINTF (2, 3);
 /* A share such as 0.01 or 1%. */
+int lf_sim_on_off (const char *what, const char *text, bool otherwise, bool *out, lf_error *err);
 int lf_sim_share (const char *what, const char *text, double *out, lf_error *err);
 
 /* ---- sweeps ----------------------------------------------------------------------------------------------------------------- */
@@ -116,6 +120,36 @@ typedef struct lf_sim_files { lf_bytes bytes[LF_SOURCES_MAX]; size_t n; } lf_sim
 int lf_sim_files_open (lf_sim_files *f, const lf_arrivals_spec *spec, lf_error *err);
 void lf_sim_files_close (lf_sim_files *f);
 
+/* ---- beside Lambda --------------------------------------------------------------------------------------------------------- */
+
+/* The same work on a size of Fargate or EC2. */
+typedef struct lf_sim_candidate { char service[16], size[48]; double vcpus; int64_t memory_mb, places; lf_money per_hour; double slower; int64_t start_us, min_billed_us; } lf_sim_candidate;
+typedef struct lf_sim_alternative
+{
+  lf_sim_candidate on;
+  bool scaled, meets_goal;
+  double count, monthly_usd, latency_p50_ms, latency_p95_ms, wait_mean_ms, busy_share;
+} lf_sim_alternative;
+typedef struct lf_sim_break_even { char service[16], size[48]; double rate_per_s /* < 0: never */, count, monthly_usd; } lf_sim_break_even;
+typedef struct lf_sim_rate_row { double rate_per_s, lambda_usd, usd[2], count[2]; } lf_sim_rate_row; /* count < 0: cannot */
+#define LF_SIM_RATES 17
+typedef struct lf_sim_beside
+{
+  double goal_ms;
+  lf_sim_alternative alternative[4];
+  size_t alternatives;
+  lf_sim_break_even break_even[2];
+  size_t break_evens;
+  char service[2][16];            /* of the columns of `rate` */
+  lf_sim_rate_row rate[LF_SIM_RATES];
+  size_t rates;
+  lf_strv assumptions;
+} lf_sim_beside;
+/* m: the scenario's own figures. What cannot be compared (no price in the region, standard input) is an assumption and nothing else. */
+int lf_sim_beside_make (const lf_args *a, const lf_scenario *s, const lf_sim_stock *stock, const lf_estimate m[LF_METRIC_COUNT], double length_us, lf_sim_beside *out,
+                        lf_error *err);
+void lf_sim_beside_fini (lf_sim_beside *b);
+
 /* Everything that is printed. */
 typedef struct lf_sim_page
 {
@@ -128,12 +162,19 @@ typedef struct lf_sim_page
   lf_scenario *const *scenarios;  /* of all points */
   const lf_estimate (*points)[LF_METRIC_COUNT];
   bool *pareto;
+  const lf_sim_beside *beside;    /* NULL: not asked for */
 } lf_sim_page;
 /* Marks the points that none beats: as cheap, as fast (p95), with as few cold starts and as few lost requests, and better in one of them. */
 void lf_sim_pareto (const lf_estimate (*points)[LF_METRIC_COUNT], size_t n, bool *out);
 struct cJSON *lf_sim_json (const lf_sim_page *p);
 /* The metrics, and their intervals, into an object. */
 int lf_sim_json_metrics (struct cJSON *o, const lf_estimate m[LF_METRIC_COUNT], bool known_cost);
+int lf_sim_html (const lf_sim_page *p, lf_buf *b);
+/* Rows of the run with this seed into a log file. start: a time of the first moment, NULL: a Monday. */
+int lf_sim_write_log (const lf_scenario *s, uint64_t seed, const char *file, const char *start, bool quiet, lf_error *err);
+/* A figure for people. */
+typedef enum { LF_AS_COUNT, LF_AS_MEAN, LF_AS_MS, LF_AS_S, LF_AS_MONEY, LF_AS_PERCENT } lf_sim_form;
+void lf_sim_figure (double v, lf_sim_form as, char out[48]);
 int lf_sim_text (const lf_sim_page *p, FILE *f);
 
 #endif

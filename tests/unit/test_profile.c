@@ -164,7 +164,7 @@ which_file (void **state)
   lf_error err = { 0 };
   lf_strv names LF_CLEANUP (lf_strv_fini) = { 0 };
   assert_int_equal (lf_profile_list (&names, &err), 0);
-  assert_int_equal (names.n, 2);
+  assert_int_equal (names.n, 4);
   for (size_t i = 0; i < names.n; i++)
     {
       lf_profile *p CLEAN_PROFILE = load (names.v[i]);

@@ -420,6 +420,109 @@ as_many_as_the_rate_says (void **state)
   world_fini (&w);
 }
 
+/* ---- a service that is always on ------------------------------------------------------------------------------------------------- */
+
+static double
+erlang_c (double load, int servers)
+{
+  double b = erlang_b (load, servers);
+  return b / (1 - load / servers * (1 - b));
+}
+
+static void
+service_of (const world *w, lf_service_options *o)
+{
+  *o = (lf_service_options){ .arrivals = &w->arrivals, .law = &w->warm, .scale = 1, .for_us = w->options.for_us, .requests_max = INT64_MAX, .places = 1 };
+}
+
+/* The mean wait of M/M/c, and of M/D/1 (half of it), whether the places are one task's or many tasks'. */
+static void
+waits_are_erlang_c (void **state)
+{
+  (void) state;
+  static const struct { const char *law; double load; int tasks, places; double factor; } cells[]
+      = { { "exp:1s", 0.7, 1, 1, 1 }, { "exp:1s", 3, 4, 1, 1 }, { "exp:1s", 3, 2, 2, 1 }, { "exp:1s", 8, 10, 1, 1 }, { "exp:1s", 17, 5, 4, 1 },
+          { "fixed:1s", 0.8, 1, 1, 0.5 } };
+  for (size_t i = 0; i < LF_ARRAY_LEN (cells); i++)
+    {
+      world w;
+      char arrivals[40];
+      double mean[10];
+      int servers = cells[i].tasks * cells[i].places;
+      snprintf (arrivals, sizeof arrivals, "poisson:%g/s", cells[i].load);
+      world_set (&w, arrivals, cells[i].law, NULL, NULL, -1, "30000s");
+      for (size_t k = 0; k < LF_ARRAY_LEN (mean); k++)
+        {
+          lf_service_options o;
+          lf_service_result r;
+          service_of (&w, &o);
+          o.seed = k + 1;
+          o.tasks = (size_t) cells[i].tasks;
+          o.places = cells[i].places;
+          assert_int_equal (lf_service_simulate (&o, &r, &w.err), 0);
+          assert_true (fabs (r.busy_share - cells[i].load / servers) < 0.02);
+          assert_true (fabs (r.tasks_mean - cells[i].tasks) < 0.01);
+          mean[k] = lf_hist_mean (&r.wait) / 1e6;
+          lf_service_result_fini (&r);
+        }
+      lf_estimate e = lf_estimate_of (mean, LF_ARRAY_LEN (mean));
+      double expected = cells[i].factor * erlang_c (cells[i].load, servers) / (servers - cells[i].load);
+      if (!(fabs (e.mean - expected) <= 1.4 * e.half))
+        fail_msg ("%g of %d: waits %.5g ± %.2g, expected %.5g", cells[i].load, servers, e.mean, e.half, expected);
+      world_fini (&w);
+    }
+}
+
+static void
+scaling_follows_the_load (void **state)
+{
+  (void) state;
+  world w;
+  lf_service_options o;
+  lf_service_result r;
+  world_set (&w, "diurnal:20/s,0.9", "exp:1s", NULL, NULL, -1, "3d");
+  service_of (&w, &o);
+  o.tasks = 1;
+  o.target = 0.7;
+  o.start_us = 45000000;
+  o.min_billed_us = 60000000;
+  assert_int_equal (lf_service_simulate (&o, &r, &w.err), 0);
+  /* About as many as the load over the target, at most what the peak asks for, and hardly any waiting once they are there. */
+  assert_true (r.tasks_mean > 20 / 0.7 * 0.95 && r.tasks_mean < 20 / 0.7 * 1.35);
+  assert_true (r.tasks_max > 38 / 0.7 * 0.9 && r.tasks_max < 38 / 0.7 * 1.6);
+  assert_true (lf_hist_percentile (&r.wait, 99) < 1e6);
+  assert_false (r.overloaded);
+  lf_service_result_fini (&r);
+  world_fini (&w);
+  /* A burst finds the tasks that were there: those that it starts are ready when it is over, and are billed for their minute. */
+  world_set (&w, "constant:1/s+burst:200@65s", "fixed:500ms", NULL, NULL, -1, "30m");
+  service_of (&w, &o);
+  o.tasks = 1;
+  o.target = 0.7;
+  o.start_us = 45000000;
+  o.min_billed_us = 60000000;
+  assert_int_equal (lf_service_simulate (&o, &r, &w.err), 0);
+  assert_true (r.tasks_max > 1 && lf_hist_percentile (&r.wait, 90) > 40e6);
+  lf_service_result_fini (&r);
+  world_fini (&w);
+}
+
+static void
+too_little_is_said (void **state)
+{
+  (void) state;
+  world w;
+  lf_service_options o;
+  lf_service_result r;
+  world_set (&w, "poisson:2000/s", "fixed:10s", NULL, NULL, -1, "1h");
+  service_of (&w, &o);
+  o.tasks = 1;
+  assert_int_equal (lf_service_simulate (&o, &r, &w.err), 0);
+  assert_true (r.overloaded);
+  lf_service_result_fini (&r);
+  world_fini (&w);
+}
+
 /* ---- what always holds ----------------------------------------------------------------------------------------------------------- */
 
 typedef struct ledger { int64_t rows, cold, refused, billed, begun, ended, last_number; } ledger;
@@ -567,6 +670,9 @@ main (void)
     cmocka_unit_test (asynchronous_events_are_retried),
     cmocka_unit_test (throttled_callers_try_again),
     cmocka_unit_test (as_many_as_the_rate_says),
+    cmocka_unit_test (waits_are_erlang_c),
+    cmocka_unit_test (scaling_follows_the_load),
+    cmocka_unit_test (too_little_is_said),
     cmocka_unit_test (the_books_balance),
     cmocka_unit_test (the_same_seed_gives_the_same),
     cmocka_unit_test (more_than_can_wait_is_told),
