@@ -17,6 +17,7 @@ typedef struct lf_live_options
   const char *command;        /* for the log's runs: "run", "serve" */
   bool pass_credentials, rate_limit, quiet, say_rules;
   int64_t concurrency;        /* account limit, LF_NONE: the profile's */
+  const char *port_file;      /* the one of lf_serve_options: it may lie among the code, and is no change of it */
 } lf_live_options;
 
 typedef struct lf_serve_options

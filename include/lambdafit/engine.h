@@ -33,12 +33,20 @@ typedef struct lf_prepared
   size_t near_n;
   lf_package_facts facts; /* of code and layers, for the rules */
   char *alias;         /* another name that callers may use (a template's logical id), or NULL */
+  /* How it was made, to make it again when its files change; watch is NULL when nobody wants that. */
+  struct lf_recipe { lf_function asked; char *target, *interpreter; bool strict; } recipe;
+  lf_watch *watch;
 } lf_prepared;
 
 /* Opens the code and layers, finds what is missing in `f` (which is moved into *out), checks every limit Lambda checks at deployment, and
  * finds the interpreter. Blocks (unpacks zips): before serving only. `strict`: another interpreter version than the runtime's is refused. */
 int lf_prepare (lf_function *f, const char *target, const char *interpreter, bool strict, const lf_profile *p, lf_prepared *out, lf_error *err);
 void lf_prepared_fini (lf_prepared *p);
+/* The same, and changes of its code and layers are noticed from before they were read: the next call then gets an environment with the new
+ * ones. What cannot be watched is served without that, and a note says so. */
+int lf_prepare_watched (lf_function *f, const char *target, const char *interpreter, bool strict, const lf_profile *p, lf_prepared *out, lf_error *err);
+/* Once more, by its recipe. `old` is only read. On failure *out has nothing but, where one could be made, a new watch. */
+int lf_prepare_again (const lf_prepared *old, const lf_profile *p, lf_prepared *out, lf_error *err);
 
 /* ---- calls --------------------------------------------------------------------------------------------------------------------- */
 
@@ -194,6 +202,7 @@ typedef struct lf_env_info
   const char *id, *function, *state;
   int64_t age_ms, served, memory_bytes, tmp_bytes, keepalive_left_ms;
   bool frozen;
+  bool after_reload;   /* it was started because the function's files had changed */
   int pid;
 } lf_env_info;
 void lf_engine_each_env (lf_engine *e, void (*visit) (const lf_env_info *i, void *user), void *user);
@@ -216,9 +225,11 @@ typedef struct lf_engine_options
   bool say_rules;            /* what rules say goes to the output, the first time (a daemon's; a run has its verdict) */
   int64_t concurrency;       /* account, LF_NONE: the profile's */
   char *const *environ_;     /* the caller's environment */
+  const char *port_file;     /* written by whoever serves, or NULL: no change of the code when it lies there */
 } lf_engine_options;
 lf_engine *lf_engine_new (const lf_engine_options *o, lf_error *err);
 /* Takes over *p (emptied). A name that exists already is an error; versions of one function are functions of one name. */
+/* A function that was prepared with a watch is made again when its files have changed, before the next call; that call waits for it. */
 lf_live_fn *lf_engine_add (lf_engine *e, lf_prepared *p, lf_error *err);
 /* Other code or settings in the place of a served function's, at any time. Takes over *p (emptied; it has the name and version of fn). Calls
  * that run end as they began; their environments, and idle ones, are destroyed. Every call from now on, and asynchronous events that wait,

@@ -115,6 +115,7 @@ typedef struct lf_record
   int64_t request_bytes, response_bytes, overhead_us;
   const char *log_tail;
   size_t log_tail_len;
+  const char *cold_reason;            /* "reload": an environment was there, but its code had changed; NULL: none was free, or warm */
   bool async;                         /* accepted as an event (202), so the limit of asynchronous requests applies */
   bool streamed;                      /* the response went out in pieces, so the limit of streams applies; not in the log */
   int64_t fds, processes;             /* open and alive at the end of a live invocation; not in the log */

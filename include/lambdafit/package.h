@@ -35,6 +35,17 @@ int lf_package_detect (const lf_package *p, lf_function *f, char note[256], lf_e
  * before init; this gives the sentence for the verdict. */
 int lf_package_check_handler (const lf_package *p, const lf_function *f, lf_error *err);
 
+/* ---- has it changed? ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct lf_watch lf_watch;
+/* Folders (with all below them) and files. NULL: the system cannot, with what to do. Blocks while it walks the folders. */
+lf_watch *lf_watch_new (const lf_strv *targets, lf_error *err);
+void lf_watch_free (lf_watch *w);
+/* Changes of a path that begins so do not count: what we write ourselves. 0 or -1 (no memory). */
+int lf_watch_ignore (lf_watch *w, const char *path);
+/* True when something changed since the last look: `what` names the first of it. Never blocks; forgets all changes so far. */
+bool lf_watch_changed (lf_watch *w, char what[256]);
+
 /* ---- what takes the space --------------------------------------------------------------------------------------------------------- */
 
 typedef enum

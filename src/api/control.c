@@ -35,6 +35,7 @@ add_env (const lf_env_info *i, void *user)
   lf_json_add_i64 (o, "keepalive_left_ms", i->keepalive_left_ms);
   lf_json_add_i64 (o, "pid", i->pid > 0 ? i->pid : LF_NONE);
   cJSON_AddBoolToObject (o, "frozen", i->frozen);
+  cJSON_AddBoolToObject (o, "after_reload", i->after_reload);
   cJSON_AddItemToArray (list, o);
 }
 

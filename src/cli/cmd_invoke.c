@@ -108,7 +108,8 @@ add_row (lf_table *t, const cJSON *e)
   snprintf (left, sizeof left, left_ms == LF_NONE ? "-" : "%.1f s", (double) left_ms / 1000);
   lf_table_add (t, "%.12s", lf_json_str (e, "environment") ? lf_json_str (e, "environment") : "?");
   lf_table_add (t, "%s", lf_json_str (e, "function") ? lf_json_str (e, "function") : "?");
-  lf_table_add (t, "%s%s", lf_json_str (e, "state") ? lf_json_str (e, "state") : "?", lf_json_bool (e, "frozen", false) ? " (frozen)" : "");
+  lf_table_add (t, "%s%s", lf_json_str (e, "state") ? lf_json_str (e, "state") : "?", lf_json_bool (e, "frozen", false) ? (lf_json_bool (e, "after_reload", false) ? " (frozen, after a reload)" : " (frozen)")
+                                                                                : lf_json_bool (e, "after_reload", false) ? " (after a reload)" : "");
   lf_table_add (t, "%s", age);
   lf_table_add (t, "%lld", (long long) lf_json_i64 (e, "served", 0));
   lf_table_add (t, "%s", memory);

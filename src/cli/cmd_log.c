@@ -134,6 +134,8 @@ print_row (const lf_record *r, int64_t rowid, void *user)
   printf ("%s  %s  %-20s %-4s %s%-14s%s init %-10s duration %-11s billed %lld ms  memory %s", when, r->request_id, r->function,
           r->cold == 1 ? "cold" : r->cold == 0 ? "warm" : "-", color ? "\033[31m" : "", lf_status_name (r->status), color ? "\033[0m" : "", init, duration,
           (long long) (r->billed_ms == LF_NONE ? 0 : r->billed_ms), memory);
+  if (r->cold_reason)
+    printf ("  %s", r->cold_reason);
   if (r->error_type)
     printf ("  %s", r->error_type);
   putchar ('\n');
@@ -178,7 +180,7 @@ explain_row (const lf_record *r, int64_t rowid, void *user)
   const cJSON *i;
   cJSON_ArrayForEach (i, o)
   {
-    if (strcmp (i->string, "log_tail") == 0)
+    if (strcmp (i->string, "log_tail") == 0 || (cJSON_IsNull (i) && strcmp (i->string, "cold_reason") == 0))
       continue;
     if (cJSON_IsString (i))
       {

@@ -26,7 +26,7 @@ lf_cmd_serve (const lf_args *a)
     {
       lf_serve_options o = { .live = { .profile = p, .functions = targets.fns, .functions_n = targets.n, .db = a->db, .command = "serve", .pass_credentials = a->pass_credentials,
                                        .rate_limit = a->rate_limit && strcmp (a->rate_limit, "on") == 0, .quiet = a->quiet, .say_rules = true,
-                                       .concurrency = a->account_concurrency },
+                                       .concurrency = a->account_concurrency, .port_file = a->port_file },
                              .host = a->host ? a->host : "127.0.0.1", .port = a->port == LF_NONE ? 3001 : (int) a->port, .port_file = a->port_file,
                              .region = a->region, .network = a->network && strcmp (a->network, "none") == 0 ? LF_NET_NONE : LF_NET_HOST,
                              .keepalive_ms = a->keepalive, .strict_runtime = a->strict_runtime };

@@ -22,13 +22,14 @@ const lf_command lf_commands[] = {
   { "serve", "serve [OPTIONS] [TARGET…|LOGICAL_ID…]", "the daemon: Invoke API, environments, log",
     "Serves every TARGET as a function on an Invoke API at the address of `sam local start-lambda`, so existing --endpoint-url settings work.\n"
     "Several targets share the options given; per-function settings come from a template (-t, or one in the current directory when no TARGET is given):\n"
-    "all its functions, or those named. Ends on SIGTERM or Ctrl-C.",
+    "all its functions, or those named. When files of a function or of its layers change, its next invocation starts in a new environment with them\n"
+    "(--no-reload stops that). Ends on SIGTERM or Ctrl-C.",
     "  lambdafit serve .\n"
     "  lambdafit serve -t template.yaml --parameter Stage=dev\n"
     "  lambdafit serve api/ worker/ --memory 512 --timeout 30\n"
     "  lambdafit serve . --port 0 --port-file port &\n"
     "  aws lambda invoke --endpoint-url http://127.0.0.1:3001 --function-name api out.json\n",
-    "@function template parameter host port port-file db quiet verbose account-concurrency rate-limit", 0, -1, lf_cmd_serve },
+    "@function template parameter host port port-file db quiet verbose account-concurrency rate-limit no-reload", 0, -1, lf_cmd_serve },
   { "validate", "validate [OPTIONS]", "what a deployment would refuse in a template",
     "Reads a SAM or CloudFormation template (-t, or the one in the current directory) and lists what a deployment would refuse: settings out of range,\n"
     "names, sizes of environment and packages, layers, unknown properties, functions and references that lead nowhere; each with its line. What only a\n"

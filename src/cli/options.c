@@ -62,6 +62,7 @@ const lf_opt lf_opts[] = {
   TEXT ("port-file", 0, "FILE", port_file, NULL, "write the port here, whole, when ready to serve"),
   INT ("account-concurrency", 0, "N", account_concurrency, 1, 10000000, "the profile's", "the account's concurrency limit"),
   TEXT ("rate-limit", 0, "on|off", rate_limit, "off", "enforce requests per second (10 for each unit of concurrency)"),
+  FLAG ("no-reload", 0, no_reload, "go on with the code of the start when a function's files change"),
   FLAG ("tail", 0, tail, "print the end of the invocation's log to standard error"),
   FLAG ("async", 0, async, "asynchronous invocation: queued, retried, no response"),
   TEXT ("endpoint", 0, "URL", endpoint, "$LAMBDAFIT_ENDPOINT, or http://127.0.0.1:3001", "the daemon"),

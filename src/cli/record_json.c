@@ -50,6 +50,7 @@ lf_record_json (const lf_record *r)
   char *tail LF_CLEANUP (lf_freep) = r->log_tail ? lf_strndup (r->log_tail, r->log_tail_len) : NULL;
   bad |= lf_json_add_str (o, "log_tail", tail);
   bad |= lf_json_add_str (o, "host", r->host);
+  bad |= lf_json_add_str (o, "cold_reason", r->cold_reason);
   if (!bad)
     return o;
   cJSON_Delete (o);

@@ -112,6 +112,14 @@ override (const lf_args *a, lf_function *f, lf_error *err)
   return rc;
 }
 
+/* A daemon notices changes of the files, one run is over too soon. */
+static int
+make_ready (const lf_args *a, const lf_profile *p, bool one, lf_function *f, const char *target, lf_prepared *out, lf_error *err)
+{
+  return one || a->no_reload ? lf_prepare (f, target, a->interpreter, a->strict_runtime, p, out, err)
+                             : lf_prepare_watched (f, target, a->interpreter, a->strict_runtime, p, out, err);
+}
+
 /* ---- folders and zips ------------------------------------------------------------------------------------------------------------- */
 
 /* What a target is called: its last part, without ".zip". */
@@ -156,7 +164,7 @@ from_paths (const lf_args *a, const lf_profile *p, bool one, lf_targets *out, lf
         rc = override (a, &f, err);
       f.single_use = one && a->cold;
       if (rc == 0)
-        rc = lf_prepare (&f, target, a->interpreter, a->strict_runtime, p, &out->fns[i], err);
+        rc = make_ready (a, p, one, &f, target, &out->fns[i], err);
       lf_function_fini (&f);
       if (rc < 0 && serves_nothing (a, one, err))
         {
@@ -284,7 +292,7 @@ prepare_function (const lf_args *a, const lf_profile *p, const lf_targets *all, 
     {
       f.single_use = one && a->cold;
       *skip = f.runtime && lf_runtime_parse (f.runtime, &rt, &ignored) == 0 && rt.kind == LF_RT_REFUSED;
-      rc = lf_prepare (&f, target, a->interpreter, a->strict_runtime, p, out, err);
+      rc = make_ready (a, p, one, &f, target, out, err);
     }
   if (rc == 0 && fn->named && !(out->alias = lf_strdup (fn->logical_id)))
     rc = LF_FAIL_NOMEM (err);

@@ -46,7 +46,8 @@ open_engine (lf_live *l, const lf_live_options *o, lf_error *err)
                                                    .rate_limit = o->rate_limit,
                                                    .say_rules = o->say_rules,
                                                    .concurrency = o->concurrency,
-                                                   .environ_ = environ },
+                                                   .environ_ = environ,
+                                                   .port_file = o->port_file },
                              err);
   if (!l->engine)
     return -1;

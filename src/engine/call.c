@@ -139,7 +139,7 @@ lf_engine_call (lf_engine *e, lf_live_fn *fn, lf_call_options *o, lf_error *err)
       lf_buf_init (o->payload, 0);
     }
   c->request_bytes = (int64_t) c->payload.len;
-  if (!lf_hold (c))
+  if (!lf_reload_wait (c) && !lf_hold (c))
     lf_engine_event (e, &(lf_event){ .type = LF_EV_INVOKE, .fn = fn->core, .inv = &c->inv });
   return c;
 }
@@ -178,6 +178,7 @@ lf_call_begin (lf_call *c, lf_live_env *env)
   env->call = c;
   c->env = env;
   memcpy (c->env_id, env->id, sizeof c->env_id);
+  c->after_reload = env->after_reload;
   if (!env->sb)
     return; /* being launched: all bases are zero */
   if (!env->marked)
@@ -441,6 +442,7 @@ fill_record (lf_call *c)
   r->request_bytes = c->request_bytes;
   r->response_bytes = c->response_bytes;
   r->streamed = c->streamed;
+  r->cold_reason = r->cold == 1 && c->after_reload ? "reload" : NULL;
   if (r->cold < 0)
     return;
   r->wait_us = inv->wait_us == LF_NONE ? c->held_us : inv->wait_us + c->held_us;

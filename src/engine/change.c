@@ -17,7 +17,7 @@ move_held (lf_live_fn *from, lf_live_fn *to)
       lf_call *c = from->held;
       from->held = c->held_next;
       c->held = false;
-      c->held_us = lf_now_us () - (c->hold_until - LF_HOLD_US);
+      c->held_us += lf_now_us () - (c->hold_until - LF_HOLD_US);
       if (to)
         {
           from->calls--;
@@ -84,6 +84,7 @@ lf_engine_replace (lf_live_fn *fn, lf_prepared *p, lf_error *err)
   lf_events_move (e->events, fn, now);
   retire (fn);
   move_held (fn, now);
+  lf_reload_changed (fn, now);
   return now;
 }
 
@@ -94,6 +95,7 @@ lf_engine_remove (lf_live_fn *fn)
   lf_events_forget (fn->engine->events, fn);
   retire (fn);
   move_held (fn, NULL); /* refused, as every call that comes too late */
+  lf_reload_changed (fn, NULL);
 }
 
 void

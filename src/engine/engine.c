@@ -420,6 +420,7 @@ lf_engine_new (const lf_engine_options *o, lf_error *err)
   e->pass_credentials = o->pass_credentials;
   e->say_rules = o->say_rules;
   e->environ_ = o->environ_;
+  e->port_file = o->port_file;
   e->waiting_tail = &e->waiting;
   e->news_tail = &e->news;
   e->timer_at = LF_NONE;
@@ -507,6 +508,7 @@ lf_engine_fn_new (lf_engine *e, lf_prepared *p, lf_live_fn *with, lf_error *err)
   fn->held_tail = &fn->held;
   fn->prep = *p;
   memset (p, 0, sizeof *p);
+  lf_reload_added (fn);
   fn->arn = lf_function_arn (&fn->prep.f, strcmp (fn->prep.f.version, "$LATEST") == 0 ? NULL : fn->prep.f.version);
   if (!fn->arn || store_function (e, fn, err) < 0 || !(fn->core = lf_fleet_add_sharing (e->fleet, &fn->prep.f, fn, with ? with->core : NULL)))
     {
@@ -626,6 +628,7 @@ visit_env (const lf_env *core, void *user)
                     .tmp_bytes = u.tmp_bytes,
                     .keepalive_left_ms = left == LF_NONE ? LF_NONE : left / 1000,
                     .frozen = core->frozen,
+                    .after_reload = env->after_reload,
                     .pid = env->sb ? (int) lf_sandbox_pid (env->sb) : -1 };
   v->visit (&i, v->user);
 }
@@ -686,6 +689,7 @@ lf_engine_close (lf_engine *e, void (*closed) (void *user), void *user)
   e->closed = closed;
   e->closed_user = user;
   e->closing = true;
+  lf_reload_release_all (e);
   lf_hold_release_all (e);
   lf_engine_event (e, &(lf_event){ .type = LF_EV_SHUTDOWN });
   close_when_empty (e);

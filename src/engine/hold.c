@@ -11,7 +11,7 @@ static void
 invoke (lf_call *c)
 {
   c->held = false;
-  c->held_us = lf_now_us () - (c->hold_until - LF_HOLD_US);
+  c->held_us += lf_now_us () - (c->hold_until - LF_HOLD_US);
   lf_engine_event (c->engine, &(lf_event){ .type = LF_EV_INVOKE, .fn = c->fn->core, .inv = &c->inv });
 }
 

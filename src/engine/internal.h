@@ -27,6 +27,10 @@ struct lf_live_fn
   size_t held_n;
   size_t calls;              /* that point here */
   uint32_t rule_times[LF_RULES_MAX]; /* how often each rule held: it is said the first time only */
+  struct lf_reload *reloading; /* it is being made ready again */
+  lf_call *parked, **parked_tail; /* calls that wait for that */
+  bool reloaded;             /* changed files took its place away */
+  size_t reload_cold;        /* environments that will be started only because of a reload */
   lf_live_fn *next;          /* in the engine's functions, or in its retired ones */
 };
 
@@ -65,6 +69,7 @@ struct lf_live_env
   bool acknowledge;         /* its runtime waits to hear that its answer was taken */
   bool in_news;
   lf_live_env *news_next;
+  bool after_reload;        /* started because the files had changed */
   bool launched, next_early; /* its exec was told; it asked for an event before that was */
   lf_log_ring log;          /* output since the current invocation (or the init before it) began */
   lf_buf init_error_body;   /* /init/error of the last init, or empty */
@@ -104,6 +109,7 @@ struct lf_call
   lf_buf body;
   char content_type[128], error_type[128], error_message[1024];
   int64_t request_bytes, response_bytes;
+  bool after_reload;        /* its environment was */
   bool posted_error;        /* the runtime's answer was an error (or too large) */
   lf_error *no_sandbox;     /* why there was none, if that is how it ended */
 
@@ -138,6 +144,7 @@ struct lf_engine
   void *log_user;
   bool pass_credentials, say_rules;
   char *const *environ_;
+  const char *port_file;
   char hostname[65];
   lf_fleet *fleet;
   lf_live_fn *fns, *retired;
@@ -187,6 +194,13 @@ void lf_hold_finishing (lf_call *c);    /* answered: its environment will be fre
 void lf_hold_finished (lf_call *c);     /* ended: one that waits may go */
 void lf_hold_timer (uv_timer_t *t);
 void lf_hold_release_all (lf_engine *e);
+
+/* reload.c */
+typedef struct lf_reload lf_reload;
+bool lf_reload_wait (lf_call *c);        /* true: its function has changed, the call goes on later */
+void lf_reload_added (lf_live_fn *fn);
+void lf_reload_changed (lf_live_fn *fn, lf_live_fn *to); /* by something else: what is being made is not wanted any more */
+void lf_reload_release_all (lf_engine *e);
 
 /* stream.c */
 void lf_stream_timer (uv_timer_t *t);

@@ -114,6 +114,8 @@ lf_live_env_start (lf_engine *e, lf_env *core)
   lf_log_ring_init (&env->log);
   lf_buf_init (&env->init_error_body, 0);
   core->user = env;
+  env->after_reload = env->fn->reload_cold > 0;
+  env->fn->reload_cold -= env->after_reload;
   e->envs++;
   make_names (env);
   if (core->inv)
@@ -404,7 +406,8 @@ lf_live_env_destroy (lf_live_env *env, lf_env_end end)
   lf_engine *e = env->engine;
   env->destroying = true;
   lf_error err = { 0 };
-  if (env->recorded && lf_store_env_end (e->store, env->id, lf_wall_us (), lf_env_end_name (end), &err) < 0)
+  const char *why = end == LF_END_REMOVED && env->fn->reloaded ? "reload" : lf_env_end_name (end);
+  if (env->recorded && lf_store_env_end (e->store, env->id, lf_wall_us (), why, &err) < 0)
     lf_engine_log_failed (e, &err);
   if (env->call)
     env->call->env = NULL, env->call = NULL;

@@ -3,6 +3,7 @@
  * Making a function ready, before anything starts: its code, its layers, what it left unsaid, every limit that Lambda checks at
  * deployment, and the interpreter. Everything that can be known to be wrong is said here.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,14 +146,113 @@ advise_pruning (const char *target, const lf_function *f, const lf_profile *p, l
 int
 lf_prepare (lf_function *f, const char *target, const char *interpreter, bool strict, const lf_profile *p, lf_prepared *out, lf_error *err)
 {
+  /* Made by the loop's helpers too: the search for interpreters is not for two threads at once. */
+  static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
   memset (out, 0, sizeof *out);
   out->f = *f;
   lf_function_init (f);
-  if (prepare (out, target, interpreter, strict, p, err) == 0)
+  pthread_mutex_lock (&one_at_a_time);
+  int rc = prepare (out, target, interpreter, strict, p, err);
+  pthread_mutex_unlock (&one_at_a_time);
+  if (rc == 0)
     return 0;
   advise_pruning (target, &out->f, p, err);
   lf_prepared_fini (out);
   return -1;
+}
+
+/* ---- watched ------------------------------------------------------------------------------------------------------------------------ */
+
+static void
+recipe_fini (struct lf_recipe *r)
+{
+  lf_function_fini (&r->asked);
+  free (r->target);
+  free (r->interpreter);
+}
+
+static int
+recipe_make (struct lf_recipe *r, const lf_function *f, const char *target, const char *interpreter, bool strict, lf_error *err)
+{
+  if (lf_function_copy (&r->asked, f, err) < 0)
+    return -1;
+  r->strict = strict;
+  r->target = lf_strdup (target);
+  r->interpreter = lf_strdup (interpreter);
+  if (r->target && (r->interpreter || !interpreter))
+    return 0;
+  recipe_fini (r);
+  memset (r, 0, sizeof *r);
+  return LF_FAIL_NOMEM (err);
+}
+
+static lf_watch *
+watch_recipe (const struct lf_recipe *r, lf_error *err)
+{
+  lf_strv targets LF_CLEANUP (lf_strv_fini) = { 0 };
+  bool ok = lf_strv_add (&targets, r->target) == 0;
+  for (size_t i = 0; i < r->asked.layers.n && ok; i++)
+    ok = lf_strv_add (&targets, r->asked.layers.v[i]) == 0;
+  if (ok)
+    return lf_watch_new (&targets, err);
+  (void) LF_FAIL_NOMEM (err);
+  return NULL;
+}
+
+/* The watch is made first, so that no change falls between the reading and it. Takes over the recipe when all goes well. */
+static int
+prepare_by_recipe (struct lf_recipe *r, const lf_profile *p, lf_prepared *out, lf_error *err)
+{
+  lf_error late = { 0 };
+  lf_function f;
+  lf_watch *watch = watch_recipe (r, &late);
+  if (lf_function_copy (&f, &r->asked, err) < 0 || lf_prepare (&f, r->target, r->interpreter, r->strict, p, out, err) < 0)
+    {
+      memset (out, 0, sizeof *out);
+      out->watch = watch;
+      return -1;
+    }
+  out->watch = watch;
+  out->recipe = *r;
+  memset (r, 0, sizeof *r);
+  if (watch)
+    return 0;
+  char note[256];
+  snprintf (note, sizeof note, "warning: %.90s: %.150s", late.what, late.why);
+  return add_note (out, note, err);
+}
+
+int
+lf_prepare_watched (lf_function *f, const char *target, const char *interpreter, bool strict, const lf_profile *p, lf_prepared *out, lf_error *err)
+{
+  struct lf_recipe r = { 0 };
+  memset (out, 0, sizeof *out);
+  int rc = recipe_make (&r, f, target, interpreter, strict, err);
+  lf_function_fini (f);
+  if (rc == 0)
+    rc = prepare_by_recipe (&r, p, out, err);
+  recipe_fini (&r);
+  if (rc < 0)
+    lf_prepared_fini (out);
+  return rc;
+}
+
+int
+lf_prepare_again (const lf_prepared *old, const lf_profile *p, lf_prepared *out, lf_error *err)
+{
+  struct lf_recipe r = { 0 };
+  const struct lf_recipe *from = &old->recipe;
+  memset (out, 0, sizeof *out);
+  char *alias = lf_strdup (old->alias);
+  int rc = old->alias && !alias ? LF_FAIL_NOMEM (err) : recipe_make (&r, &from->asked, from->target, from->interpreter, from->strict, err);
+  if (rc == 0)
+    rc = prepare_by_recipe (&r, p, out, err);
+  recipe_fini (&r);
+  if (rc < 0)
+    free (alias);
+  else
+    out->alias = alias;
+  return rc;
 }
 
 void
@@ -164,5 +264,7 @@ lf_prepared_fini (lf_prepared *p)
   lf_interpreter_fini (&p->interp);
   lf_strv_fini (&p->notes);
   free (p->alias);
+  recipe_fini (&p->recipe);
+  lf_watch_free (p->watch);
   memset (p, 0, sizeof *p);
 }

@@ -47,6 +47,7 @@ fill_row (lf_row *to, const lf_record *r, int64_t rowid, int64_t fn)
   copy_text (to->error_message, sizeof to->error_message, r->error_message);
   copy_text (to->region, sizeof to->region, r->region);
   to->cold = r->cold;
+  to->reload = r->cold_reason != NULL && strcmp (r->cold_reason, "reload") == 0;
   to->status = r->status;
   to->arch = r->arch;
   to->received_us = r->received_us;

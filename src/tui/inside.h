@@ -34,6 +34,7 @@ typedef struct lf_row
   int64_t rowid, fn;
   char request_id[64], error_type[64], error_message[200], region[24];
   int cold;
+  bool reload;             /* it is cold because its code had changed */
   lf_status status;
   lf_arch arch;
   int64_t received_us, wait_us, init_us, duration_us, billed_ms, memory_mb, tmp_mb, max_memory_bytes, peak_memory_bytes, tmp_used_bytes, request_bytes,

@@ -45,7 +45,7 @@ put_measures (lf_app *a, const lf_record *r)
   measure (t, LF_ROLE_BAD, "error_type", r->error_type);
   measure (t, LF_ROLE_BAD, "error_message", r->error_message);
   measure (t, LF_ROLE_TEXT, "received", iso);
-  measure (t, LF_ROLE_COLD, "start", r->cold == 1 ? "cold" : r->cold == 0 ? "warm" : "none");
+  measure (t, LF_ROLE_COLD, "start", r->cold == 1 ? (r->cold_reason != NULL ? "cold, after a reload" : "cold") : r->cold == 0 ? "warm" : "none");
   const struct { const char *name, *key; int64_t v; const char *unit; } all[] = {
     { "wait", "wait_us", r->wait_us, "us" }, { "init", "init_us", r->init_us, "us" }, { "duration", "duration_us", r->duration_us, "us" },
     { "overhead", "overhead_us", r->overhead_us, "us" }, { "billed", "billed_ms", r->billed_ms, "ms" }, { "memory size", "memory_mb", r->memory_mb, "MB" },

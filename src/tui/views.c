@@ -114,7 +114,7 @@ invocation_row (lf_app *a, const lf_row *r)
   lf_cost_of_record (a->profile, a->region != NULL ? a->region : record.region, &record, &cost);
   lf_tab_text (t, 1, LF_ROLE_TITLE, a->data.sums.v[r->fn].name);
   lf_tab_text (t, 2, r->status == LF_ST_OK ? LF_ROLE_GOOD : LF_ROLE_BAD, lf_status_name (r->status));
-  lf_tab_int (t, 3, LF_ROLE_COLD, r->cold < 0 ? LF_NONE : r->cold, r->cold == 1 ? "cold" : "");
+  lf_tab_int (t, 3, LF_ROLE_COLD, r->cold < 0 ? LF_NONE : r->cold, r->reload ? "reload" : r->cold == 1 ? "cold" : "");
   lf_put_us (t, 4, r->init_us);
   lf_put_us (t, 5, r->duration_us);
   lf_tab_int (t, 6, LF_ROLE_TEXT, r->billed_ms, NULL);

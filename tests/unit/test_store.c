@@ -432,6 +432,44 @@ filters (void **state)
   assert_int_equal (got.n, 1);
 }
 
+/* ---- logs of earlier versions ------------------------------------------------------------------------------------------------------- */
+
+/* A log as the first version wrote it: read as it is, brought up to date by the first writer. */
+static void
+first_version (void **state)
+{
+  (void) state;
+  const char *path = help_path ("first.db");
+  lf_error err = { 0 };
+  lf_log_filter all = { .since_us = LF_NONE, .until_us = LF_NONE, .limit = LF_NONE };
+  lf_record r = help_record ("r0", "Classify");
+  {
+    lf_store *s CLEAN_STORE = help_open (path);
+    assert_int_equal (lf_store_invocation (s, &r, &err), 0);
+    assert_int_equal (lf_store_commit (s, &err), 0);
+  }
+  help_sql (path, "ALTER TABLE invocations DROP COLUMN cold_reason");
+  help_sql (path, "PRAGMA user_version = 1");
+  {
+    lf_store *reader CLEAN_STORE = lf_store_open_read (path, &err);
+    seen got = { 0 };
+    assert_non_null (reader);
+    assert_int_equal (lf_store_invocations (reader, &all, note, &got, NULL, &err), 0);
+    assert_int_equal (got.n, 1);
+  }
+  assert_int_equal (help_sql (path, "PRAGMA user_version"), 1);
+  {
+    lf_store *s CLEAN_STORE = help_open (path);
+    r.request_id = "new";
+    r.cold_reason = "reload";
+    assert_int_equal (lf_store_invocation (s, &r, &err), 0);
+    assert_int_equal (lf_store_commit (s, &err), 0);
+  }
+  assert_int_equal (help_sql (path, "PRAGMA user_version"), LF_STORE_VERSION);
+  assert_int_equal (help_sql (path, "SELECT count (*) FROM invocations WHERE cold_reason IS NULL"), 1);
+  assert_int_equal (help_sql (path, "SELECT count (*) FROM invocations WHERE cold_reason = 'reload'"), 1);
+}
+
 /* ---- the document ----------------------------------------------------------------------------------------------------------------- */
 
 static char *
@@ -546,7 +584,8 @@ main (void)
     cmocka_unit_test (uncommitted_is_gone),      cmocka_unit_test (one_large_commit),
          cmocka_unit_test (functions_by_change),
     cmocka_unit_test (environments),             cmocka_unit_test (violations),
-    cmocka_unit_test (filters),                  cmocka_unit_test (documented),
+    cmocka_unit_test (filters),                  cmocka_unit_test (first_version),
+    cmocka_unit_test (documented),
     cmocka_unit_test (queries_of_the_document),  cmocka_unit_test (default_place),
   };
   return cmocka_run_group_tests (tests, help_setup, help_teardown);
