@@ -67,7 +67,7 @@ int lf_schema_apply (sqlite3 *db, int from);
 int lf_schema_version (sqlite3 *db, int *out); /* SQLITE_OK or an error code */
 
 /* Every row after `after` up to `until`; SQLITE_DONE, also when `each` stops it, or an error. */
-int lf_scan_rows (sqlite3 *db, int64_t after, int64_t until, lf_log_each each, void *user);
+int lf_scan_rows (sqlite3 *db, int version, int64_t after, int64_t until, lf_log_each each, void *user);
 /* Makes the next rollup: SQLITE_OK; SQLITE_DONE when there are not yet rows enough; an error, when something is in the way or *stop. */
 int lf_roll (sqlite3 *db, atomic_bool *stop);
 

@@ -11,7 +11,8 @@
 
 /* `rowid` first; the output, which may need pages of its own, is never read. */
 #define LEAN "rowid, request_id, function, received_us, cold, status, error_type, error_message, wait_us, init_us, duration_us, billed_ms, memory_mb, " \
-             "tmp_mb, arch, region, max_memory_bytes, peak_memory_bytes, tmp_used_bytes, request_bytes, response_bytes"
+             "tmp_mb, arch, region, max_memory_bytes, peak_memory_bytes, tmp_used_bytes, request_bytes, response_bytes, "
+#define REASON_SINCE 4 /* before it there is no cold_reason */
 
 static void
 read_lean (sqlite3_stmt *st, lf_record *r)
@@ -35,6 +36,7 @@ read_lean (sqlite3_stmt *st, lf_record *r)
   int64_t *measures[] = { &r->max_memory_bytes, &r->peak_memory_bytes, &r->tmp_used_bytes, &r->request_bytes, &r->response_bytes };
   for (size_t i = 0; i < LF_ARRAY_LEN (measures); i++)
     *measures[i] = lf_column_i64 (st, at++);
+  r->cold_reason = lf_column_str (st, at);
 }
 
 static int
@@ -53,10 +55,11 @@ each_row (sqlite3_stmt *st, lf_log_each each, void *user)
 }
 
 int
-lf_scan_rows (sqlite3 *db, int64_t after, int64_t until, lf_log_each each, void *user)
+lf_scan_rows (sqlite3 *db, int version, int64_t after, int64_t until, lf_log_each each, void *user)
 {
+#define SCAN(reason) "SELECT " LEAN reason " FROM invocations NOT INDEXED WHERE rowid > ?1 AND rowid <= ?2 ORDER BY rowid"
   sqlite3_stmt *st LF_CLEANUP (lf_stmt_freep) = NULL;
-  int rc = sqlite3_prepare_v2 (db, "SELECT " LEAN " FROM invocations NOT INDEXED WHERE rowid > ?1 AND rowid <= ?2 ORDER BY rowid", -1, &st, NULL);
+  int rc = sqlite3_prepare_v2 (db, version < REASON_SINCE ? SCAN ("NULL") : SCAN ("cold_reason"), -1, &st, NULL);
   if (rc != SQLITE_OK)
     return rc;
   sqlite3_bind_int64 (st, 1, after);
@@ -69,7 +72,7 @@ lf_store_scan (lf_store *s, int64_t after, int64_t until, lf_log_each each, void
 {
   if (lf_store_refresh (s, err) != 0)
     return -1;
-  int rc = lf_scan_rows (s->db, after, until, each, user);
+  int rc = lf_scan_rows (s->db, s->version, after, until, each, user);
   return rc == SQLITE_DONE ? 0 : lf_store_fail (s, rc, "read it", err);
 }
 
@@ -78,9 +81,11 @@ lf_store_newest (lf_store *s, const char *function, int64_t n, lf_log_each each,
 {
   if (lf_store_refresh (s, err) != 0)
     return -1;
-  const char *sql = function == NULL ? "SELECT " LEAN " FROM invocations WHERE rowid IN (SELECT rowid FROM invocations ORDER BY rowid DESC LIMIT ?1) ORDER BY rowid"
-                                     : "SELECT " LEAN " FROM invocations WHERE rowid IN (SELECT rowid FROM invocations INDEXED BY invocations_by_function"
-                                       " WHERE function = ?2 ORDER BY received_us DESC LIMIT ?1) ORDER BY rowid";
+#define ALL(reason) "SELECT " LEAN reason " FROM invocations WHERE rowid IN (SELECT rowid FROM invocations ORDER BY rowid DESC LIMIT ?1) ORDER BY rowid"
+#define ONE(reason) "SELECT " LEAN reason " FROM invocations WHERE rowid IN (SELECT rowid FROM invocations INDEXED BY invocations_by_function" \
+                    " WHERE function = ?2 ORDER BY received_us DESC LIMIT ?1) ORDER BY rowid"
+  bool old = s->version < REASON_SINCE;
+  const char *sql = function == NULL ? (old ? ALL ("NULL") : ALL ("cold_reason")) : old ? ONE ("NULL") : ONE ("cold_reason");
   sqlite3_stmt *st LF_CLEANUP (lf_stmt_freep) = lf_store_prepare (s, sql, err);
   if (st == NULL)
     return -1;

@@ -117,7 +117,7 @@ make_one (sqlite3 *db, making *m)
   rc = announce (db, m);
   if (rc != SQLITE_OK)
     return rc;
-  rc = lf_scan_rows (db, m->first - 1, m->last, add, m);
+  rc = lf_scan_rows (db, LF_STORE_VERSION, m->first - 1, m->last, add, m);
   if (rc != SQLITE_DONE || m->bad != 0 || (m->stop != NULL && atomic_load (m->stop)))
     return rc != SQLITE_DONE ? rc : SQLITE_ABORT;
   if (lf_rollup_settle (&m->sums) != 0 || lf_rollup_encode (&m->sums, &data) != 0)
