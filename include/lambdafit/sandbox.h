@@ -195,8 +195,8 @@ void lf_sandbox_usage (lf_sandbox *s, lf_sb_usage *u); /* max: since the start; 
 /* The most descriptors that one process inside has open now, and how many processes and threads there are; LF_NONE when not known. Reads
  * the host's /proc: tens of microseconds. */
 void lf_sandbox_counts (const lf_sandbox *s, int64_t *fds, int64_t *processes);
-/* The tasks inside, as they are now: how many of those that were not there at the last look are still at work (a thread that sleeps or waits for
- * a disk or the network, a process that also computes; not one that waits to be given work), and how many have each a tenth or more
+/* The tasks inside, as they are now: how many of those that were not there at the last look are still at work (one that computes, sleeps
+ * or waits for a disk or the network; not one that waits to be given work, nor a computing thread where a library is loaded whose threads spin), and how many have each a tenth or more
  * of the CPU time. *t is the last look, all zero for none, and becomes this one. Some ten microseconds for each task. */
 #define LF_SB_TASKS_MAX 64
 typedef struct lf_sb_tasks { size_t n; pid_t tid[LF_SB_TASKS_MAX]; int64_t left_running, busy; } lf_sb_tasks;

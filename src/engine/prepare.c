@@ -57,8 +57,11 @@ check_sizes (lf_prepared *out, const lf_profile *p, int64_t layer_bytes, lf_erro
   if (lf_function_env_json (f, &json) < 0)
     return LF_FAIL_NOMEM (err);
   f->env_bytes = (int64_t) json.len;
-  char fix[200];
+  char fix[300];
   snprintf (fix, sizeof fix, "see what takes the space with: lambdafit layer size %s", out->package.source);
+  if (layer_bytes > 0 && layer_bytes < p->package_max_bytes)
+    snprintf (fix, sizeof fix, "with these layers the code must be smaller than %lld bytes unzipped (it is %lld); see what takes the space with: lambdafit layer size %.80s",
+              (long long) (p->package_max_bytes - layer_bytes), (long long) out->package.unzipped_bytes, out->package.source);
   if (layer_bytes > 0 && f->package_bytes >= p->package_max_bytes)
     return LF_FAIL (err, LF_EXIT_FAILED, f->name, fix, "Layers consume more than the available size of %lld bytes. The actual size is %lld bytes.",
                     (long long) p->package_max_bytes, (long long) f->package_bytes);
@@ -139,7 +142,9 @@ advise_pruning (const char *target, const lf_function *f, const lf_profile *p, l
   snprintf (fix, sizeof fix, "%s%s%s%s", advice, facts.cuda_bytes > LF_MB ? "Libraries for GPUs are of no use on Lambda: " : "",
             facts.cuda_bytes > LF_MB ? facts.cuda : "", facts.cuda_bytes > LF_MB ? ". " : "");
   size_t n = strlen (fix);
-  snprintf (fix + n, sizeof fix - n, "%.200s", err->fix);
+  snprintf (fix + n, sizeof fix - n, "%.*s", (int) (sizeof fix - n - 1), err->fix);
+  if (n > 0 && fix[n] >= 'a' && fix[n] <= 'z')
+    fix[n] = (char) (fix[n] - ('a' - 'A')); /* a sentence of its own */
   memcpy (err->fix, fix, sizeof err->fix);
 }
 

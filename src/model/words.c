@@ -403,6 +403,18 @@ w_problem_target (const judge *j, char *out, size_t cap)
 }
 
 static void
+w_zip_base64 (const judge *j, char *out, size_t cap)
+{
+  snprintf (out, cap, "%" PRId64 " bytes", (lf_judge_used (j, LF_LIM_ZIP) + 2) / 3 * 4);
+}
+
+static void
+w_zip_base64_max (const judge *j, char *out, size_t cap)
+{
+  snprintf (out, cap, "%" PRId64, lf_judge_allowed (j, LF_LIM_ZIP) * 4 / 3);
+}
+
+static void
 w_threads (const judge *j, char *out, size_t cap)
 {
   snprintf (out, cap, "%" PRId64, j->x->busy_threads);
@@ -593,6 +605,8 @@ static const struct
   { "problem_path", w_problem_path },
   { "problem_fix", w_problem_fix },
   { "problem_target", w_problem_target },
+  { "zip_base64", w_zip_base64 },         /* the zip as it travels */
+  { "zip_base64_max", w_zip_base64_max },
   { "threads", w_threads },               /* that computed */
   { "threads_mb", w_threads_mb },         /* the size that gives each of them a CPU */
   { "left", w_left },                     /* still at work after the response */

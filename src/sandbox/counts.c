@@ -191,15 +191,38 @@ known (const lf_sb_tasks *t, pid_t tid)
   return false;
 }
 
-/* A thread that computes cannot be told from one of a library's that spins before it goes to sleep; a process can. */
 static bool
 at_work (const task *t, pid_t runtime)
 {
   if (t->state == 'Z' || t->state == 'X')
     return false;
-  if (t->pid == runtime)
-    return t->state != 'R' && !idle_call (t->syscall);
-  return t->state == 'R' || !serving_call (t->syscall);
+  if (t->state == 'R')
+    return true;
+  return t->pid == runtime ? !idle_call (t->syscall) : !serving_call (t->syscall);
+}
+
+/* Libraries of numbers have threads that spin for a while before they go to sleep, which cannot be told from work. */
+static bool
+may_spin (pid_t pid)
+{
+  static const char *const libraries[] = { "openblas", "libgomp", "libomp", "libiomp", "mkl", "/libblas", "libtorch", "onnxruntime", "tensorflow" };
+  char path[64], line[512];
+  bool yes = false;
+  snprintf (path, sizeof path, "/proc/%d/maps", (int) pid);
+  FILE *f = fopen (path, "re");
+  while (f && !yes && fgets (line, sizeof line, f))
+    for (size_t i = 0; i < LF_ARRAY_LEN (libraries); i++)
+      yes = yes || strstr (line, libraries[i]);
+  if (f)
+    fclose (f);
+  return yes || !f;
+}
+
+/* A thread of the runtime that computes: still, after a look at what it is made of? */
+static bool
+goes_on (task *t)
+{
+  return t->state != 'R' || (!may_spin (t->pid) && read_task (t) && t->state == 'R');
 }
 
 void
@@ -222,7 +245,7 @@ lf_sandbox_tasks (const lf_sandbox *s, lf_sb_tasks *t)
           task one = { .pid = c.pid[c.next], .tid = (pid_t) strtol (e->d_name, NULL, 10) };
           if (one.tid <= 0 || !read_task (&one))
             continue;
-          now.left_running += one.tid != c.pid[0] && !known (t, one.tid) && at_work (&one, c.pid[0]);
+          now.left_running += one.tid != c.pid[0] && !known (t, one.tid) && at_work (&one, c.pid[0]) && (one.pid != c.pid[0] || goes_on (&one));
           sum += cpu[now.n] = one.cpu_ticks;
           now.tid[now.n++] = one.tid;
         }

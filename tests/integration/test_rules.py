@@ -395,6 +395,11 @@ def test_too_large_says_what_to_leave_out(run, function):
     r = run("run", big)
     assert r.returncode == 1 and "lib/tests (80 MB) saves 80 MB" in r.stderr, r.stderr
     shutil.rmtree(big / "lib" / "tests")
+    layer = function("layer", {"python/x.py": ""})
+    with open(layer / "python" / "x.py", "wb") as f:
+        f.truncate(100 << 20)
+    r = run("run", big, "--layer", layer)
+    assert r.returncode == 1 and f"the code must be smaller than {262144000 - (100 << 20)} bytes" in r.stderr, r.stderr
     assert run("run", big, "--interpreter", PYTHON, "--memory", "1769").returncode == 0
 
 
@@ -406,6 +411,8 @@ def test_work_after_the_response(judge):
     bad = judge(code)
     assert bad.status == ["ok"] and bad.violations["work_after_response"]["severity"] == "near", bad
     assert not judge(code.replace("return 1", "t.join()")).violations
+    computing = simple("threading.Thread(target=work, daemon=True).start()", "import threading\ndef work():\n    while True: pass\n")
+    assert "work_after_response" in judge(computing).violations
     process = simple('subprocess.Popen(["sleep", "5"])', "import subprocess\n")
     assert "work_after_response" in judge(process).violations
     assert not judge(simple('subprocess.Popen(["sleep", "0.1"]).wait()', "import subprocess\n")).violations
@@ -521,6 +528,8 @@ HEALTHY = {
     "own-set": (simple("return {1, 2}"), dict(status="function_error")),
     "own-import": (simple("return 1", "import a_module_of_this_name_is_nowhere\n"), dict(status="init_error")),
     "own-shape": (simple("import numpy as np\nreturn np.zeros(3) + np.zeros(4)"), dict(status="function_error")),
+    "own-lock": (simple("import fcntl\na, b = open('/tmp/l', 'w'), open('/tmp/l', 'w')\nfcntl.flock(a, fcntl.LOCK_EX)\nfcntl.flock(b, fcntl.LOCK_EX | fcntl.LOCK_NB)"), dict(status="function_error")),
+    "blas-in-the-handler": (simple("import numpy as np\na = np.ones((300, 300))\nreturn float((a @ a).sum())"), dict(memory=512, count=2)),
     "own-exit": (simple("import sys\nsys.exit(3)"), dict(status="crash")),
     "error-caught": (simple('try:\n  open("/var/task/x", "w")\nexcept OSError as e:\n  return str(e)'), {}),
 }
