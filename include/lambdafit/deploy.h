@@ -74,6 +74,11 @@ lf_deploy_op lf_deploy_signing, lf_deploy_runtime_management, lf_deploy_recursio
 /* The function that an invocation of name and qualifier (NULL: none) is for: itself, a version, or what an alias says now. NULL with *no,
  * whose text is that of a control operation, or of an invocation. */
 lf_live_fn *lf_deploy_resolve (lf_deploy *d, const char *name, const char *qualifier, const char *region, bool control, lf_refusal *no);
+/* An ARN names its region: 0, or -1 with *no when the function is in another. */
+int lf_deploy_check_region (lf_deploy *d, const char *name, const char *region, lf_refusal *no);
+/* Requests with code that are being worked on; more are refused, so that their memory has a bound. */
+#define LF_DEPLOY_UPLOADS_MAX 16
+size_t lf_deploy_uploads (const lf_deploy *d);
 /* Settings changed that the engine holds (reserved concurrency, asynchronous events): keeps them. */
 void lf_deploy_settings_changed (lf_deploy *d, const char *name);
 /* The file of a stored zip by its digest, as replies' Location names it; NULL when there is none. The caller frees it. */

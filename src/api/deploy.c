@@ -170,9 +170,10 @@ read_query (lf_op_request *o, const lf_http_req *r)
 
 /* False when it was answered with an error. */
 static bool
-read_names (lf_op_request *o, lf_http_req *r, const lf_route_args *args)
+read_names (lf_op_request *o, lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
 {
   char *name = NULL, *qualifier = NULL, *region = NULL;
+  lf_refusal no;
   if (args->route->names == LF_NAMES_FUNCTION)
     {
       bool ok = lf_api_name (r, args->arg[0], &name, &qualifier, &region);
@@ -180,8 +181,11 @@ read_names (lf_op_request *o, lf_http_req *r, const lf_route_args *args)
       o->q.qualifier = own (o, qualifier);
       if (region)
         snprintf (o->region, sizeof o->region, "%s", region);
+      bool here = ok && lf_deploy_check_region (lf_api_deploy (a), name, region, &no) == 0;
       free (region);
-      if (!ok)
+      if (ok && !here)
+        lf_svc_refuse (r, &no);
+      if (!here)
         return false;
     }
   else if (args->route->names == LF_NAMES_OTHER)
@@ -211,7 +215,7 @@ read_body (lf_op_request *o, lf_http_req *r)
 }
 
 static bool
-read_request (lf_op_request *o, lf_http_req *r, const lf_route_args *args)
+read_request (lf_op_request *o, lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
 {
   lf_str host = lf_http_get (r, "Host");
   memset (o, 0, sizeof *o);
@@ -220,7 +224,7 @@ read_request (lf_op_request *o, lf_http_req *r, const lf_route_args *args)
   snprintf (o->base_url, sizeof o->base_url, "http://%.*s", (int) (host.n < 250 ? host.n : 250), host.n ? host.p : "");
   o->q.base_url = o->base_url;
   read_query (o, r);
-  return read_names (o, r, args);
+  return read_names (o, a, r, args);
 }
 
 void
@@ -228,7 +232,7 @@ lf_route_op (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
 {
   lf_op_request o;
   lf_refusal no;
-  if (read_request (&o, r, args) && read_body (&o, r))
+  if (read_request (&o, a, r, args) && read_body (&o, r))
     {
       cJSON *reply LF_CLEANUP (lf_json_freep) = args->route->op (lf_api_deploy (a), &o.q, &no);
       if (reply)
@@ -279,7 +283,12 @@ lf_route_code (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
       too_large (r, args->route);
       return;
     }
-  if (read_request (&o, r, args))
+  if (lf_deploy_uploads (lf_api_deploy (a)) >= LF_DEPLOY_UPLOADS_MAX)
+    {
+      lf_svc_reply (r, LF_SVC_TOO_MANY_REQUESTS, NULL, "CallerRateLimitExceeded", 1000, NULL); /* clients come again by themselves */
+      return;
+    }
+  if (read_request (&o, a, r, args))
     {
       lf_code_call *c = calloc (1, sizeof *c);
       lf_api_pending *p = c ? pending_new (a, r, args->route) : NULL;

@@ -148,16 +148,11 @@ lf_api_function (lf_api_invoke *a, lf_http_req *r, lf_str segment, bool control,
   if (!lf_api_name (r, segment, &name, qualifier, &region))
     return NULL;
   lf_api_client_region (r, client);
-  lf_live_fn *fn = lf_deploy_resolve (a->deploy, name, *qualifier, region ? region : client, control, &no);
+  lf_live_fn *fn = lf_deploy_check_region (a->deploy, name, region, &no) < 0
+                       ? NULL
+                       : lf_deploy_resolve (a->deploy, name, *qualifier, region ? region : client, control, &no);
   if (!fn)
     lf_svc_refuse (r, &no);
-  else if (region && strcmp (region, lf_live_fn_config (fn)->region) != 0)
-    {
-      char why[200];
-      snprintf (why, sizeof why, "Functions from '%s' are not reachable in this region ('%s')", region, lf_live_fn_config (fn)->region);
-      lf_svc_reply (r, LF_SVC_RESOURCE_NOT_FOUND, NULL, NULL, 0, why);
-      return NULL;
-    }
   return fn;
 }
 

@@ -34,6 +34,12 @@ lf_deploy_close (lf_deploy *d)
     d->closing = true;
 }
 
+size_t
+lf_deploy_uploads (const lf_deploy *d)
+{
+  return d->uploads;
+}
+
 bool
 lf_deploy_closing (const lf_deploy *d)
 {

@@ -273,6 +273,15 @@ lf_deploy_resolve (lf_deploy *d, const char *name, const char *qualifier, const 
   return NULL;
 }
 
+int
+lf_deploy_check_region (lf_deploy *d, const char *name, const char *region, lf_refusal *no)
+{
+  const lf_dep_fn *fn = region ? lf_dep_lookup (d, name) : NULL;
+  if (!fn || strcmp (fn->region, region) == 0)
+    return 0;
+  return lf_dep_no (no, LF_SVC_RESOURCE_NOT_FOUND, "Functions from '%s' are not reachable in this region ('%s')", region, fn->region);
+}
+
 void
 lf_deploy_settings_changed (lf_deploy *d, const char *name)
 {

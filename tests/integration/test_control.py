@@ -34,3 +34,12 @@ def test_operations_are_documented(serve, function):
     served = [(o["operation"], f"{o['method']} /{o['path']}" + ("?" + o["query"] if "query" in o else "")) for o in d.request("GET", "/lambdafit/operations").json]
     written = re.findall(r"^\| ([^|]+) \| `([^`]+)` \|$", (SRC / "docs" / "invoke-api.md").read_text(), re.M)
     assert written == served
+
+
+def test_functions_of_another_region(serve, function):
+    d = serve(function("f", ECHO), args=["--region", "eu-central-1"])
+    text = "Functions from 'us-east-1' are not reachable in this region ('eu-central-1')"
+    for method, rest in (("POST", "/invocations"), ("GET", ""), ("GET", "/configuration")):
+        a = d.request(method, "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Af" + rest)
+        assert (a.status, a.headers["x-amzn-ErrorType"], a.json["Message"]) == (404, "ResourceNotFoundException", text)
+        assert d.request(method, "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3Af" + rest).status == 200

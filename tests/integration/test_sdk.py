@@ -7,6 +7,7 @@ import io
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import zipfile
 
@@ -180,3 +181,33 @@ def test_command_line(empty, packages, cli):
     r = subprocess.run([HERE / "scenario.sh", empty.endpoint, packages], capture_output=True, text=True, timeout=280, env=environment(env))
     assert r.returncode == 0, r.stderr[-3000:]
     check_all(cli_answers(packages / "out"), empty, packages)
+
+
+def terraform(folder, *args, allowed=(0,)):
+    env = environment({"TF_CLI_CONFIG_FILE": str(BUILT / "terraform" / "terraformrc"), "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"})
+    r = subprocess.run(["terraform", *args], cwd=folder, capture_output=True, text=True, timeout=280, env=env)
+    assert r.returncode in allowed, r.stdout[-3000:] + r.stderr[-3000:]
+    return r
+
+
+if (BUILT / "terraform").is_dir():  # only where terraform is installed and its provider can be had
+
+    def test_terraform(empty, packages):
+        """Created, changed and destroyed, with nothing that terraform would want to change again in between."""
+        shutil.copytree(BUILT / "terraform", packages, dirs_exist_ok=True, symlinks=True)
+
+        def settings(package, memory):
+            return ["-no-color", "-input=false", f"-var=endpoint={empty.endpoint}", f"-var=zip={package}", f"-var=memory={memory}"]
+
+        terraform(packages, "apply", "-auto-approve", *settings("one.zip", 256))
+        result = json.loads(json.loads(terraform(packages, "output", "-json").stdout)["result"]["value"])
+        assert (result["code"], result["n"]) == ("one", 1)
+        terraform(packages, "apply", "-auto-approve", *settings("two.zip", 300))
+        terraform(packages, "plan", "-detailed-exitcode", *settings("two.zip", 300))
+        function = empty.request("GET", "/2015-03-31/functions/job").json
+        assert (function["Configuration"]["MemorySize"], function["Configuration"]["CodeSha256"]) == (300, sha256(packages / "two.zip"))
+        assert function["Concurrency"] == {"ReservedConcurrentExecutions": 4} and function["Tags"] == {"team": "tests"}
+        assert empty.invoke("job:live", {"n": 2}).json["version"] == "2"
+        terraform(packages, "destroy", "-auto-approve", *settings("two.zip", 300))
+        assert empty.request("GET", "/2015-03-31/functions").json["Functions"] == []
+        assert [r["status"] for r in empty.rows()] == ["ok", "ok"]
