@@ -53,6 +53,16 @@ typedef struct lf_error
   char fix[500];    /* "" when there is nothing to advise */
 } lf_error;
 
+/* As `lf_error err = { 0 }`, without clearing its 2.7 KB of text: for what is called with every request. */
+static inline void
+lf_error_none (lf_error *err)
+{
+  err->exit = LF_EXIT_OK;
+  err->sys_errno = err->line = 0;
+  err->file = NULL;
+  err->what[0] = err->why[0] = err->fix[0] = '\0';
+}
+
 /* Fills *err and is the value -1. WHY is a printf format. Use: return LF_FAIL (err, LF_EXIT_IO, path, "fix text", "cannot: %s", strerror (e)); */
 #define LF_FAIL(err, status, what, fix, ...) lf_error_set ((err), (status), __FILE__, __LINE__, (what), (fix), __VA_ARGS__)
 int lf_error_set (lf_error *err, lf_exit status, const char *file, int line, const char *what, const char *fix, const char *why, ...)
@@ -100,6 +110,7 @@ bool lf_streq (const char *a, const char *b);                   /* both may be N
 bool lf_starts (const char *s, const char *prefix);
 bool lf_ends (const char *s, const char *suffix);
 bool lf_str_ieq (lf_str a, const char *b);                      /* ASCII case-insensitive */
+void lf_str_copy (char *to, size_t size, lf_str s);             /* as much as there is room for, and a NUL; size > 0 */
 /* Whole-string decimal integer in [min,max]; 0 or -1. Leading blanks, signs other than '-', and trailing text are refused. */
 int lf_parse_i64 (const char *s, int64_t min, int64_t max, int64_t *out);
 void lf_freep (void *p);                                        /* LF_CLEANUP for any malloc'd pointer: frees *(void **) p */

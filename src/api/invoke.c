@@ -58,13 +58,20 @@ trace_for_caller (const char *trace, char out[160])
     {
       size_t len = strcspn (p, ";");
       if (len > 5 && len < 100 && strncasecmp (p, "root=", 5) == 0)
-        n = (size_t) snprintf (out, 160, "root=%.*s", (int) (len - 5), p + 5);
+        {
+          memcpy (out, "root=", 5);
+          memcpy (out + 5, p + 5, len - 5);
+          n = len;
+        }
       else if (len == 9 && strncasecmp (p, "sampled=", 8) == 0 && p[8] == '1')
         sampled = '1';
       p += len + (p[len] == ';');
     }
   if (n)
-    snprintf (out + n, 160 - n, ";sampled=%c", sampled);
+    {
+      memcpy (out + n, ";sampled=0", 11);
+      out[n + 9] = sampled;
+    }
 }
 
 static void
@@ -197,7 +204,8 @@ reject (lf_http_req *r, const lf_invoke_request *q, lf_svc_error e, const char *
 {
   lf_engine *engine = lf_live_fn_engine (q->fn);
   lf_pending *p = pending_new (r);
-  lf_error err = { 0 };
+  lf_error err;
+  lf_error_none (&err);
   if (!p)
     return;
   p->reject = e;
@@ -259,7 +267,8 @@ invoke_sync (lf_http_req *r, const lf_invoke_request *q)
     if (context.data[i] == '\n' || context.data[i] == '\r')
       context.data[i] = ' ';
   lf_pending *p = pending_new (r);
-  lf_error err = { 0 };
+  lf_error err;
+  lf_error_none (&err);
   if (!p)
     return;
   p->tail = q->tail;
@@ -306,7 +315,8 @@ static void
 invoke_event (lf_http_req *r, const lf_invoke_request *q)
 {
   lf_pending *p = pending_new (r);
-  lf_error err = { 0 };
+  lf_error err;
+  lf_error_none (&err);
   if (!p)
     return;
   p->old_form = q->old_form;

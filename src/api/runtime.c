@@ -233,7 +233,7 @@ static bool
 broken_stream (const lf_http_req *r, lf_buf *body, char type[128])
 {
   lf_str text = lf_http_trailer (r, "Lambda-Runtime-Function-Error-Body"), name = lf_http_trailer (r, "Lambda-Runtime-Function-Error-Type");
-  snprintf (type, 128, "%.*s", (int) name.n, name.n ? name.p : "");
+  lf_str_copy (type, 128, name);
   if (!name.n)
     return false;
   lf_buf_reset (body);
@@ -280,7 +280,7 @@ stream_end (lf_face *face, lf_http_req *r)
     }
   bool error = broken_stream (r, &body, type);
   lf_str given = lf_http_get (r, "Content-Type");
-  snprintf (content, sizeof content, "%.*s", (int) given.n, given.n ? given.p : "");
+  lf_str_copy (content, sizeof content, given);
   reply_accepted (r);
   lf_engine_response (face->env, &body, error, (lf_str){ content, strlen (content) }, (lf_str){ type, strlen (type) });
   next_after_stream (face);
@@ -322,7 +322,7 @@ on_response (lf_face *face, lf_http_req *r, lf_str id)
   /* A stream that broke says so after its body: what was sent before is dropped for the error, as a buffered caller sees it. */
   char type_copy[128], content_copy[128];
   lf_str content = lf_http_get (r, "Content-Type");
-  snprintf (content_copy, sizeof content_copy, "%.*s", (int) content.n, content.n ? content.p : "");
+  lf_str_copy (content_copy, sizeof content_copy, content);
   bool error = broken_stream (r, &body, type_copy);
   face->answered = r;
   lf_engine_response (face->env, &body, error, (lf_str){ content_copy, strlen (content_copy) }, (lf_str){ type_copy, strlen (type_copy) });

@@ -116,7 +116,8 @@ lf_svc_refuse (lf_http_req *r, const lf_refusal *no)
 bool
 lf_api_name (lf_http_req *r, lf_str segment, char **name, char **qualifier, char **region)
 {
-  lf_error err = { 0 };
+  lf_error err;
+  lf_error_none (&err);
   lf_buf text LF_CLEANUP (lf_buf_fini);
   char *wanted LF_CLEANUP (lf_freep) = lf_api_query (r, "Qualifier");
   lf_buf_init (&text, 4096);

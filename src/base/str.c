@@ -250,3 +250,12 @@ lf_strv_setenv (lf_strv *a, const char *key, const char *value)
   a->v[i] = s;
   return 0;
 }
+
+void
+lf_str_copy (char *to, size_t size, lf_str s)
+{
+  size_t n = s.n < size ? s.n : size - 1;
+  if (n)
+    memcpy (to, s.p, n);
+  to[n] = '\0';
+}

@@ -79,7 +79,7 @@ call_new (lf_engine *e, lf_live_fn *fn, const char *request_id, uint8_t random[1
     snprintf (c->request_id, sizeof c->request_id, "%s", request_id);
   else
     make_request_id (c->received_wall_us, random, c->request_id);
-  snprintf (c->row_id, sizeof c->row_id, "%s", c->request_id);
+  memcpy (c->row_id, c->request_id, sizeof c->request_id);
   lf_buf_init (&c->payload, 0);
   lf_buf_init (&c->client_context, 0);
   lf_buf_init (&c->body, 0);
@@ -104,6 +104,7 @@ call_free (lf_call *c)
   lf_buf_fini (&c->tail);
   free (c->arn);
   free (c->no_sandbox);
+  free (c->violations);
   free (c);
 }
 
@@ -198,6 +199,7 @@ lf_call_delivered (lf_call *c)
     return;
   lf_buf line LF_CLEANUP (lf_buf_fini);
   lf_buf_init (&line, 0);
+  lf_buf_reserve (&line, LF_LINES_BYTES);
   if (lf_line_start (&line, e->profile, &c->fn->prep.f, c->request_id, lf_wall_us ()) == 0 && !line.failed)
     lf_engine_say (e, &c->fn->prep.f, line.data, line.len);
 }
@@ -236,8 +238,8 @@ lf_engine_response (lf_live_env *env, lf_buf *body, bool error, lf_str content_t
   lf_buf_init (body, 0);
   if (!c->streamed)
     c->response_bytes = (int64_t) c->body.len;
-  snprintf (c->content_type, sizeof c->content_type, "%.*s", (int) content_type.n, content_type.n ? content_type.p : "");
-  snprintf (c->error_type, sizeof c->error_type, "%.*s", (int) error_type.n, error_type.n ? error_type.p : "");
+  lf_str_copy (c->content_type, sizeof c->content_type, content_type);
+  lf_str_copy (c->error_type, sizeof c->error_type, error_type);
   c->posted_error = error;
   env->posted = true;
 }
@@ -285,7 +287,7 @@ lf_engine_init_error (lf_live_env *env, lf_buf *body, lf_str error_type)
   lf_buf_fini (&env->init_error_body);
   env->init_error_body = *body;
   lf_buf_init (body, 0);
-  snprintf (env->init_error_type, sizeof env->init_error_type, "%.*s", (int) error_type.n, error_type.n ? error_type.p : "");
+  lf_str_copy (env->init_error_type, sizeof env->init_error_type, error_type);
 }
 
 /* ---- the outcome --------------------------------------------------------------------------------------------------------------------- */
@@ -399,22 +401,27 @@ make_tail (lf_call *c)
   lf_engine *e = c->engine;
   const lf_function *f = &c->fn->prep.f;
   int64_t now = lf_wall_us ();
-  size_t max = (size_t) e->profile->log_tail_bytes;
-  lf_buf all LF_CLEANUP (lf_buf_fini);
-  lf_buf_init (&all, 0);
-  lf_line_start (&all, e->profile, f, c->request_id, now);
-  if (c->env && c->env->log.buf.len)
+  size_t max = (size_t) e->profile->log_tail_bytes, seen = c->env ? c->env->log.buf.len : 0;
+  lf_buf *all = &c->tail;
+  lf_buf_reset (all);
+  lf_buf_reserve (all, seen + LF_LINES_BYTES);
+  lf_line_start (all, e->profile, f, c->request_id, now);
+  if (seen)
     {
-      lf_buf_add (&all, c->env->log.buf.data, c->env->log.buf.len);
-      if (all.len && all.data[all.len - 1] != '\n')
-        lf_buf_addc (&all, '\n');
-      c->log_seen = c->env->log.buf.len;
+      lf_buf_add (all, c->env->log.buf.data, seen);
+      if (all->len && all->data[all->len - 1] != '\n')
+        lf_buf_addc (all, '\n');
+      c->log_seen = seen;
     }
-  lf_line_end (&all, e->profile, f, c->request_id, now);
-  lf_line_report (&all, e->profile, f, &c->record, now);
-  lf_buf_reset (&c->tail);
-  size_t from = all.len > max ? all.len - max : 0;
-  lf_buf_add (&c->tail, all.data + from, all.len - from);
+  c->end_at = all->len;
+  lf_line_end (all, e->profile, f, c->request_id, now);
+  lf_line_report (all, e->profile, f, &c->record, now);
+  if (all->len <= max)
+    return;
+  size_t cut = all->len - max;
+  memmove (all->data, all->data + cut, max + 1);
+  all->len = max;
+  c->end_at = c->end_at >= cut ? c->end_at - cut : max;
 }
 
 static void
@@ -467,11 +474,12 @@ static void
 write_row (lf_call *c)
 {
   lf_engine *e = c->engine;
-  lf_error err = { 0 };
+  lf_error err;
+  lf_error_none (&err);
   int rc = c->recorded ? lf_store_invocation_update (e->store, &c->record, &err) : lf_store_invocation (e->store, &c->record, &err);
   if (!c->recorded && rc == 0)
     {
-      lf_call_judge (c);
+      rc = lf_call_judge (c, &err);
       for (size_t i = 0; i < c->violations_n && rc == 0; i++)
         rc = lf_store_violation (e->store, &c->violations[i], &err);
     }
@@ -523,13 +531,20 @@ say_end (lf_call *c)
   lf_engine *e = c->engine;
   if (!e->log || c->record.cold < 0)
     return;
+  bool init_failed = c->inv.status == LF_ST_INIT_ERROR || c->inv.status == LF_ST_INIT_TIMEOUT;
+  bool delivered = c->inv.delivered != 0 && c->inv.delivered != LF_NONE;
+  if (!init_failed && delivered && !c->tail.failed && c->end_at < c->tail.len) /* the lines are there already */
+    {
+      lf_engine_say (e, &c->fn->prep.f, c->tail.data + c->end_at, c->tail.len - c->end_at);
+      return;
+    }
   lf_buf lines LF_CLEANUP (lf_buf_fini);
   lf_buf_init (&lines, 0);
   int64_t now = lf_wall_us ();
-  if (c->inv.status == LF_ST_INIT_ERROR || c->inv.status == LF_ST_INIT_TIMEOUT)
+  if (init_failed)
     lf_line_init_report (&lines, e->profile, &c->fn->prep.f, c->inv.duration_us, "invoke", c->inv.status == LF_ST_INIT_TIMEOUT ? "timeout" : "error",
                          c->inv.status == LF_ST_INIT_ERROR ? c->record.error_type : NULL, now);
-  if (c->inv.delivered == 0 || c->inv.delivered == LF_NONE)
+  if (!delivered)
     lf_line_start (&lines, e->profile, &c->fn->prep.f, c->request_id, now);
   lf_line_end (&lines, e->profile, &c->fn->prep.f, c->request_id, now);
   lf_line_report (&lines, e->profile, &c->fn->prep.f, &c->record, now);

@@ -241,8 +241,9 @@ acknowledge_all (lf_engine *e)
 static void
 flush_once (lf_engine *e)
 {
-  lf_error err = { 0 };
+  lf_error err;
   const lf_error *failure = NULL;
+  lf_error_none (&err);
   if (e->log_error.exit != LF_EXIT_OK)
     {
       err = e->log_error;

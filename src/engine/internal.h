@@ -9,12 +9,13 @@
 
 /* Output kept for one invocation: enough for the longest tail and the lines around it. */
 #define LF_LOG_KEEP 8192
+#define LF_LINES_BYTES 500 /* START, END and REPORT mostly need less */
 #define LF_FREEZE_DELAY_US 10000
 #define LF_SAMPLE_MS 50
 #define LF_COUNTS_US 1000
 #define LF_COUNTS_AGE_US 50000
 #define LF_COUNTS_FIRST 8
-#define LF_HOLD_US (250 * 1000)
+#define LF_HOLD_US (1000 * 1000)
 
 struct lf_live_fn
 {
@@ -120,9 +121,10 @@ struct lf_call
   bool init_done, base64;
   lf_buf tail;
   lf_record record;
-  lf_violation violations[LF_VIOLATIONS_MAX];
+  lf_violation *violations; /* most invocations have none, and they are large */
   size_t violations_n;
   bool recorded, queued, finished, told;
+  size_t end_at;             /* where END and REPORT begin in the tail */
   size_t log_seen;           /* bytes of output that the recorded tail knew */
   bool finishing, held;      /* counted in the function's `finishing`; in its `held` list */
   lf_time_us hold_until;
@@ -163,6 +165,7 @@ struct lf_engine
   char open_line[33];       /* the environment whose output ended within a line; the next word is not its own */
   char *enforcement_json;
   lf_error log_error;
+  lf_violation judged[LF_VIOLATIONS_MAX]; /* while an invocation is judged */
   lf_events *events;
   bool closing;
   void (*closed) (void *user);
@@ -226,7 +229,7 @@ void lf_call_release (lf_call *c);
 
 /* judge.c */
 void lf_judge_measure (lf_call *c);                           /* what its tasks do, now that its outcome is known */
-void lf_call_judge (lf_call *c);                              /* which rules hold, into c->violations */
+int lf_call_judge (lf_call *c, lf_error *err);                /* which rules hold, into c->violations; once */
 void lf_judge_init_began (lf_live_env *env, lf_time_us at);   /* its runtime was started */
 void lf_judge_init_ended (lf_call *c, bool done);             /* the event is delivered, or the invocation ended before */
 /* In the output of a daemon: what a rule says the first time that it holds for the function, and at its end how often each one did. */

@@ -3,6 +3,7 @@
  * What the rules need to know of an invocation and of those before it in its environment, gathered as it happens.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
@@ -116,8 +117,8 @@ remember (lf_call *c)
   lf_trend_add (&h->trend[LF_TREND_FDS], h->served, c->record.fds);
 }
 
-void
-lf_call_judge (lf_call *c)
+int
+lf_call_judge (lf_call *c, lf_error *err)
 {
   lf_engine *e = c->engine;
   lf_facts x;
@@ -138,7 +139,15 @@ lf_call_judge (lf_call *c)
   x.base64 = c->base64;
   x.left_running = c->left_running;
   x.busy_threads = c->busy_threads;
-  c->violations_n = lf_judge (&x, r.received_us, c->violations);
+  size_t n = lf_judge (&x, r.received_us, e->judged);
+  if (n == 0)
+    return 0;
+  c->violations = malloc (n * sizeof *c->violations);
+  if (!c->violations)
+    return LF_FAIL_NOMEM (err);
+  memcpy (c->violations, e->judged, n * sizeof *c->violations);
+  c->violations_n = n;
+  return 0;
 }
 
 static uint32_t *
