@@ -12,8 +12,8 @@
 #define CHART_WIDTH (LF_REPORT_BUCKETS * BAR_WIDTH)
 
 const char lf_html_style[]
-    = ":root{--bg:#fbfbfa;--card:#fff;--ink:#1c2024;--soft:#646b73;--line:#e3e5e8;--ok:#3b7dd8;--cold:#e0a21b;--bad:#d2453d;--track:#eceef1}"
-      "@media(prefers-color-scheme:dark){:root{--bg:#14171a;--card:#1c2024;--ink:#e8eaed;--soft:#9aa1a9;--line:#2e343a;--ok:#5b9bf0;--cold:#e8b645;"
+    = ":root{--bg:#fbfbfa;--card:#fff;--ink:#1c2024;--soft:#646b73;--line:#e3e5e8;--ok:#3b7dd8;--cold:#e0a21b;--bad:#c2372f;--near:#8a5a00;--track:#eceef1}"
+      "@media(prefers-color-scheme:dark){:root{--bg:#14171a;--card:#1c2024;--ink:#e8eaed;--soft:#9aa1a9;--line:#2e343a;--ok:#5b9bf0;--cold:#e8b645;--near:#e8b645;"
       "--bad:#f0716a;--track:#2a3036}}"
       "*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);font:14px/1.5 system-ui,sans-serif}"
       "main{max-width:1440px;margin:0 auto;padding:24px}h1{font-size:22px;margin:0}h2{font-size:17px;margin:0 0 12px;overflow-wrap:anywhere}"
@@ -31,7 +31,7 @@ const char lf_html_style[]
       ".gauge{margin:0 0 10px}.bar{height:8px;border-radius:4px;background:var(--track);overflow:hidden;display:flex}.bar i{display:block;height:8px}"
       "i.ok{background:var(--ok)}i.cold{background:var(--cold)}i.bad{background:var(--bad)}i.other{background:var(--soft)}"
       ".key span{white-space:nowrap}.key i{display:inline-block;width:10px;height:10px;border-radius:2px;margin:0 4px 0 10px}"
-      ".sev{font-weight:600}.sev.broken{color:var(--bad)}.sev.near{color:var(--cold)}";
+      ".sev{font-weight:600}.sev.broken{color:var(--bad)}.sev.near{color:var(--near)}";
 
 /* Text where markup is expected: nothing in it is markup. */
 void

@@ -221,9 +221,10 @@ lf_space_html (const lf_space *s, int64_t allowed, lf_buf *out)
             m.first[s->folders[i].parent] = i;
           }
       lf_buf_addf (out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>What takes the space</title>\n<style>"
-                        "body{font:14px system-ui,sans-serif;margin:1.5em auto;max-width:%.0fpx;color:#222;background:#fff}"
-                        "svg{width:100%%;height:auto;background:#eee}rect{stroke:#fff;stroke-width:1}text{font:11px system-ui,sans-serif;fill:#111}"
-                        "table{border-collapse:collapse;margin-top:1em}td,th{padding:2px 8px;text-align:left;border-bottom:1px solid #ddd}"
+                        ":root{--bg:#fff;--ink:#222;--line:#ddd;--empty:#eee}@media(prefers-color-scheme:dark){:root{--bg:#14171a;--ink:#e8eaed;--line:#2e343a;--empty:#1c2024}}"
+                        "body{font:14px system-ui,sans-serif;margin:1.5em auto;padding:0 1em;max-width:%.0fpx;color:var(--ink);background:var(--bg);overflow-wrap:anywhere}"
+                        "svg{width:100%%;height:auto;background:var(--empty)}rect{stroke:var(--bg);stroke-width:1}text{font:11px system-ui,sans-serif;fill:#111}"
+                        "table{border-collapse:collapse;margin-top:1em}td,th{padding:2px 8px;text-align:left;border-bottom:1px solid var(--line)}"
                         "td:nth-child(-n+2){text-align:right;font-variant-numeric:tabular-nums}i{display:inline-block;width:1em;height:1em;margin:0 .3em 0 1em}"
                         "</style></head><body>\n<h1>What takes the space</h1>\n<p>%.2f MB unzipped in %lld files: %.1f %% of Lambda's %.0f MB.</p>\n<p>",
                    WIDTH, (double) s->unzipped_bytes / (double) LF_MB, (long long) s->files, 100.0 * (double) s->unzipped_bytes / (double) allowed,
