@@ -70,7 +70,9 @@ read_env_file (lf_function *f, const char *path, lf_error *err)
       save = nl ? nl + 1 : NULL;
       if (nl)
         *nl = 0;
-      p[strcspn (p, "\r")] = 0;
+      p += strspn (p, " \t");
+      for (size_t end = strlen (p); end && strchr (" \t\r", p[end - 1]);)
+        p[--end] = 0;
       if (lf_starts (p, "export "))
         p += 7;
       if (!*p || *p == '#')

@@ -372,6 +372,35 @@ say_events (const lf_args *a, const lf_template *t, const char *id)
     }
 }
 
+/* A template's destination that is not served here must not keep the others from being served. */
+static int
+drop_destination (const lf_targets *out, const lf_prepared *of, char **dest, const char *what, lf_error *err)
+{
+  char *name LF_CLEANUP (lf_freep) = NULL;
+  if (!*dest || lf_destination_parse (*dest, &of->f, &name, err) < 0)
+    return *dest ? -1 : 0;
+  for (size_t i = 0; name && i < out->n; i++)
+    if (strcmp (out->fns[i].f.name, name) == 0 || lf_streq (out->fns[i].alias, name))
+      return 0;
+  if (!name)
+    return 0;
+  fprintf (stderr, "lambdafit: warning: %s: the function %s, which gets the records of its %s asynchronous events, is not served: they are not delivered\n  fix: serve it "
+           "too, or give another destination with --on-%s\n", of->f.name, name, what, strcmp (what, "failed") == 0 ? "failure" : "success");
+  free (*dest);
+  *dest = NULL;
+  return 0;
+}
+
+static int
+check_destinations (const lf_args *a, lf_targets *out, lf_error *err)
+{
+  for (size_t i = 0; i < out->n; i++)
+    if ((!a->on_success && drop_destination (out, &out->fns[i], &out->fns[i].f.on_success, "successful", err) < 0)
+        || (!a->on_failure && drop_destination (out, &out->fns[i], &out->fns[i].f.on_failure, "failed", err) < 0))
+      return -1;
+  return 0;
+}
+
 /* All functions of the template, or those that are named. What the template has right but lambdafit cannot run is passed over, as long as
  * something is left and it was not asked for by name. */
 static int
@@ -408,7 +437,7 @@ from_template_all (const lf_args *a, const lf_profile *p, lf_targets *out, lf_er
   if (out->n == 0 && passed)
     return -1; /* the last one's error says why nothing is left */
   *err = (lf_error){ 0 };
-  return 0;
+  return check_destinations (a, out, err);
 }
 
 static int

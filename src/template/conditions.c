@@ -9,7 +9,8 @@
 void
 tpl_conditions (tpl *t)
 {
-  const tpl_node *m = t->conds_map;
+  t->where_property = "Conditions";
+  const tpl_node *m = t->conds_map = tpl_foreach (t, t->conds_map);
   size_t n = m ? m->n : 0;
   t->conds = tpl_alloc (t, n * sizeof *t->conds);
   if (!t->conds)

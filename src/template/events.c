@@ -176,11 +176,9 @@ tpl_function_events (tpl *t, const tpl_resource *r, const tpl_node *props, lf_te
     read_event (t, f, tpl_key (events, i), tpl_value (events, i));
 }
 
-/* The function that an AWS::Lambda::Url is of: its name, its ARN or its logical id. */
-static lf_template_function *
-target (tpl *t, const tpl_resource *r)
+lf_template_function *
+tpl_function_named (tpl *t, const char *s)
 {
-  const char *s = tpl_string (t, tpl_get (r->props, "TargetFunctionArn"), r->id, "TargetFunctionArn");
   const char *mark = s ? strstr (s, ":function:") : NULL;
   if (!s)
     return NULL;
@@ -193,7 +191,7 @@ target (tpl *t, const tpl_resource *r)
 void
 tpl_url_resource (tpl *t, const tpl_resource *r)
 {
-  lf_template_function *f = target (t, r);
+  lf_template_function *f = tpl_function_named (t, tpl_string (t, tpl_get (r->props, "TargetFunctionArn"), r->id, "TargetFunctionArn"));
   if (f)
     add_url (t, f, r->id, r->key, (url){ r->id, "", r->props, NULL });
   else if (!tpl_get (r->props, "TargetFunctionArn"))

@@ -102,12 +102,8 @@ read_logging (reading *x)
 static void
 read_async (reading *x)
 {
-  const tpl_node *n = x->sam ? take_map (x, "EventInvokeConfig") : NULL;
-  int64_t retries = LF_NONE;
-  take_number (x, tpl_get (n, "MaximumRetryAttempts"), "EventInvokeConfig.MaximumRetryAttempts", &retries);
-  take_number (x, tpl_get (n, "MaximumEventAgeInSeconds"), "EventInvokeConfig.MaximumEventAgeInSeconds", &x->out->f.async_max_age_s);
-  if (retries != LF_NONE)
-    x->out->f.async_retries = retries < 0 ? 0 : retries > INT32_MAX ? INT32_MAX : (int) retries;
+  if (x->sam)
+    tpl_event_config (x->t, x->r->id, "EventInvokeConfig.", take_map (x, "EventInvokeConfig"), &x->out->f);
 }
 
 static void
@@ -158,7 +154,7 @@ map_of (reading *x, const tpl_node *n, const char *property)
   x->t->where_id = x->r->id;
   x->t->where_property = property;
   if (tpl_is (n, TPL_MAP) && !tpl_intrinsic (n, &arg))
-    return n;
+    return tpl_foreach (x->t, n);
   const tpl_node *r = tpl_resolve (x->t, n);
   if (!r || tpl_is_null (r) || tpl_is (r, TPL_MAP))
     return tpl_is (r, TPL_MAP) ? r : NULL;

@@ -168,6 +168,10 @@ tpl_node *tpl_read_json (tpl *t, const char *text, size_t n);
 
 /* ---- sections.c: what stands at the top of the template ---- */
 void tpl_sections (tpl *t);
+void tpl_resources (tpl *t); /* after parameters and conditions: loops may make resources */
+/* ---- foreach.c ---- */
+/* A map with its Fn::ForEach keys carried out; the same map when it has none. NULL when memory or the budget is out. */
+const tpl_node *tpl_foreach (tpl *t, const tpl_node *map);
 /* ---- params.c ---- */
 int tpl_params (tpl *t, const lf_strv *given, lf_error *err);
 const tpl_node *tpl_param_value (tpl *t, size_t i, const tpl_node *at);
@@ -204,6 +208,12 @@ void tpl_layers (tpl *t);
 void tpl_functions (tpl *t);
 void tpl_function_events (tpl *t, const tpl_resource *r, const tpl_node *props, lf_template_function *f);
 void tpl_url_resource (tpl *t, const tpl_resource *r);
+/* A function by its name, its ARN or its logical id, as a template names it; NULL: it is not in this one. */
+lf_template_function *tpl_function_named (tpl *t, const char *s);
+/* ---- destinations.c ---- */
+/* What becomes of asynchronous events: the settings of an EventInvokeConfig, or of a resource of that type. `prefix` stands before a property. */
+void tpl_event_config (tpl *t, const char *id, const char *prefix, const tpl_node *config, lf_function *f);
+void tpl_event_config_resource (tpl *t, const tpl_resource *r);
 /* ---- reading of properties ---- */
 typedef enum { TPL_NUM_ABSENT, TPL_NUM_OK, TPL_NUM_BAD } tpl_num;
 /* A whole number; anything else is a problem at its place. A guess counts as absent: the default is as good. */

@@ -169,6 +169,8 @@ list_others (tpl *t)
       const tpl_resource *r = &t->resources[i];
       if (!r->left_out && strcmp (r->type, "AWS::Lambda::Url") == 0)
         tpl_url_resource (t, r);
+      if (!r->left_out && strcmp (r->type, "AWS::Lambda::EventInvokeConfig") == 0)
+        tpl_event_config_resource (t, r);
       if (*r->type && (r->left_out || (!tpl_type_is_function (r->type) && !tpl_type_is_layer (r->type))))
         t->out.others[t->out.others_n++] = (lf_template_other){ r->id, r->type, r->key->line, r->left_out };
     }
@@ -183,6 +185,7 @@ understand (tpl *t, const lf_template_options *o, lf_error *err)
   if (tpl_params (t, o ? o->parameters : NULL, err) < 0)
     return -1;
   tpl_conditions (t);
+  tpl_resources (t);
   leave_out (t);
   tpl_layers (t);
   tpl_functions (t);

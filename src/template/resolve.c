@@ -17,7 +17,8 @@ tpl_unresolved (tpl *t, const tpl_node *at, const char *text)
 static const tpl_node *
 fn_ref (tpl *t, const tpl_node *at, const tpl_node *arg)
 {
-  const char *name = tpl_text (arg);
+  /* The language extensions let an intrinsic function say which. */
+  const char *name = tpl_text (arg ? (arg->kind == TPL_MAP && t->language_extensions ? tpl_resolve (t, arg) : arg) : NULL);
   if (name && *name)
     return tpl_ref (t, at, name);
   tpl_here (t, LF_TPL_ERROR, at, "Ref takes the name of a parameter or a resource, here it is %s", tpl_kind_name (arg));
@@ -113,7 +114,7 @@ call (tpl *t, const tpl_node *n, const char *name, const tpl_node *arg)
   for (size_t i = 0; i < LF_ARRAY_LEN (truths); i++)
     if (strcmp (truths[i], name) == 0)
       return fn_truth (t, n);
-  if (strcmp (name, "Fn::Transform") == 0 || lf_starts (name, "Fn::ForEach"))
+  if (strcmp (name, "Fn::Transform") == 0)
     {
       pass_over (t, n, name, arg);
       return NULL;
@@ -154,11 +155,12 @@ static const tpl_node *
 resolve_map (tpl *t, const tpl_node *n)
 {
   tpl_node *out = NULL;
-  for (uint32_t i = 0; i < n->n; i++)
+  n = tpl_foreach (t, n);
+  for (uint32_t i = 0; n && i < n->n; i++)
     {
       const tpl_node *k = tpl_key (n, i), *v = tpl_value (n, i), *r;
       const char *name = tpl_text (k);
-      if (name && (strcmp (name, "Fn::Transform") == 0 || lf_starts (name, "Fn::ForEach")))
+      if (name && strcmp (name, "Fn::Transform") == 0)
         {
           pass_over (t, k, name, v);
           r = NULL;
@@ -195,7 +197,7 @@ resolve (tpl *t, const tpl_node *n)
   if (n->kind == TPL_SEQ)
     return resolve_seq (t, n);
   name = tpl_intrinsic (n, &arg);
-  return name ? call (t, n, name, arg) : resolve_map (t, n);
+  return name && !lf_starts (name, "Fn::ForEach::") ? call (t, n, name, arg) : resolve_map (t, n);
 }
 
 const tpl_node *

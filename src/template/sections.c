@@ -90,13 +90,15 @@ read_resource (tpl *t, tpl_resource *r, const tpl_node *key, const tpl_node *bod
     tpl_problem (t, LF_TPL_ERROR, props, r->id, "Properties", "Properties is a map, here it is an intrinsic function");
 }
 
-static void
-read_resources (tpl *t)
+void
+tpl_resources (tpl *t)
 {
-  const tpl_node *m = t->resources_map;
-  t->resources = tpl_alloc (t, m->n * sizeof *t->resources);
+  t->where_property = "Resources";
+  const tpl_node *m = tpl_foreach (t, tpl_get (t->root, "Resources"));
+  t->resources = m ? tpl_alloc (t, m->n * sizeof *t->resources) : NULL;
   if (!t->resources)
     return;
+  t->resources_map = m;
   t->resources_n = m->n;
   for (uint32_t i = 0; i < m->n; i++)
     read_resource (t, &t->resources[i], tpl_key (m, i), tpl_value (m, i));
@@ -105,7 +107,9 @@ read_resources (tpl *t)
       tpl_resource *r = &t->resources[i];
       if (!tpl_is (r->body, TPL_MAP))
         continue;
-      r->props = tpl_serverless_type (r->type) ? tpl_globals_merge (t, r) : tpl_get (r->body, "Properties");
+      t->where_id = r->id;
+      t->where_property = "Properties";
+      r->props = tpl_foreach (t, tpl_serverless_type (r->type) ? tpl_globals_merge (t, r) : tpl_get (r->body, "Properties"));
     }
 }
 
@@ -133,7 +137,5 @@ tpl_sections (tpl *t)
   t->conds_map = section (t, "Conditions");
   t->mappings = section (t, "Mappings");
   t->globals = section (t, "Globals");
-  t->resources_map = section (t, "Resources");
-  if (!t->out.broken)
-    read_resources (t);
+  (void) section (t, "Resources");
 }

@@ -190,6 +190,15 @@ check_layers (checking *c)
 }
 
 static void
+check_destination (checking *c, const char *dest, const char *property)
+{
+  lf_error ignored = { 0 };
+  char *name LF_CLEANUP (lf_freep) = NULL;
+  if (dest && lf_destination_parse (dest, &c->fn->f, &name, &ignored) == 1 && strcmp (name, c->fn->f.name) == 0)
+    tpl_deploy (c->t, LF_TPL_ERROR, place (c, property), c->fn->logical_id, property, "You can't specify the function as a destination for itself.");
+}
+
+static void
 check_async (checking *c)
 {
   static const struct { const char *property, *member; int64_t min, max; } ranges[] = {
@@ -202,6 +211,8 @@ check_async (checking *c)
       tpl_deploy (c->t, LF_TPL_ERROR, place (c, ranges[i].property), c->fn->logical_id, ranges[i].property,
                   "1 validation error detected: Value '%" PRId64 "' at '%s' failed to satisfy constraint: Member must have value %s than or equal to %" PRId64,
                   value[i], ranges[i].member, value[i] < ranges[i].min ? "greater" : "less", value[i] < ranges[i].min ? ranges[i].min : ranges[i].max);
+  check_destination (c, c->fn->f.on_success, "EventInvokeConfig.DestinationConfig.OnSuccess");
+  check_destination (c, c->fn->f.on_failure, "EventInvokeConfig.DestinationConfig.OnFailure");
 }
 
 static void

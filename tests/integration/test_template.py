@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from conftest import wait_for
+
 TEMPLATE = """\
 AWSTemplateFormatVersion: 2010-09-09
 Transform: AWS::Serverless-2016-10-31
@@ -195,6 +197,71 @@ def test_serve(serve, app):
     assert {r["function"] for r in d.rows()} >= {"local-dev-hello", "Inline"}
     assert "Jobs (AWS::SQS::Queue) is no function" in d.err and "OnlyProd (AWS::Serverless::Function) is left out" in d.err
     assert "Stored is passed over" in d.err and "HttpApi GET /hi" in d.err
+
+
+DESTINATIONS = """\
+Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]
+Globals: {Function: {Runtime: python3.11, Handler: app.main, CodeUri: job, MemorySize: 1024}}
+Resources:
+  Fn::ForEach::Jobs:
+  - Name
+  - [One, Two]
+  - Job${Name}:
+      Type: AWS::Serverless::Function
+      Properties:
+        Environment: {Variables: {NAME: !Ref Name}}
+        EventInvokeConfig:
+          MaximumRetryAttempts: 0
+          DestinationConfig:
+            OnSuccess: {Type: Lambda, Destination: !GetAtt Record.Arn}
+            OnFailure: {Type: SQS, Destination: !GetAtt Dead.Arn}
+  Record: {Type: AWS::Serverless::Function, Properties: {FunctionName: the-record}}
+  JobsOfTwo:
+    Type: AWS::Lambda::EventInvokeConfig
+    Properties: {FunctionName: !Ref JobTwo, Qualifier: $LATEST, DestinationConfig: {OnFailure: {Destination: !GetAtt Record.Arn}}}
+  Dead: {Type: 'AWS::SQS::Queue'}
+"""
+
+JOB = """\
+import json, os
+def main(event, context):
+    if event.get("fail"): raise ValueError("no")
+    print("MARK", json.dumps({"name": context.function_name, "env": os.environ.get("NAME"), "event": event}), flush=True)
+"""
+
+
+def test_serve_with_destinations(serve, run, tmp_path):
+    """Functions made by a loop; what the template says of their asynchronous events is done."""
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job/app.py").write_text(JOB)
+    (tmp_path / "template.yaml").write_text(DESTINATIONS)
+    d = serve(args=["-t", tmp_path / "template.yaml"])
+    assert "local-Dead, which is not here: they are not delivered" in d.err
+
+    def marks():
+        return [json.loads(x[5:]) for x in d.err.splitlines() if x.startswith("MARK ")]
+
+    assert d.invoke("JobOne", {"n": 1}, {"X-Amz-Invocation-Type": "Event"}).status == 202
+    wait_for(lambda: len(marks()) == 2, "the job and the record of its success")
+    job, record = sorted(marks(), key=lambda m: m["name"] == "the-record")
+    assert job["name"] == "JobOne" and job["env"] == "One" and record["name"] == "the-record"
+    assert record["event"]["requestContext"]["condition"] == "Success" and record["event"]["requestPayload"] == {"n": 1}
+    assert d.invoke("JobTwo", {"fail": True}, {"X-Amz-Invocation-Type": "Event"}).status == 202
+    wait_for(lambda: len(marks()) == 3, "the record of a failure")
+    context = marks()[2]["event"]["requestContext"]
+    assert context["condition"] == "RetriesExhausted" and context["approximateInvokeCount"] == 1 and ":JobTwo:" in context["functionArn"]
+    assert d.invoke("JobOne", {"fail": True}, {"X-Amz-Invocation-Type": "Event"}).status == 202  # its queue is not here
+    wait_for(lambda: len(d.rows("SELECT * FROM invocations WHERE status = 'function_error'")) == 2, "it failed")
+    assert len(marks()) == 3
+
+
+def test_serve_without_the_destination(serve, tmp_path):
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job/app.py").write_text(JOB)
+    (tmp_path / "template.yaml").write_text(DESTINATIONS)
+    d = serve("JobOne", args=["-t", tmp_path / "template.yaml"])
+    assert "the function the-record, which gets the records of its successful asynchronous events, is not served" in d.err
+    assert d.invoke("JobOne", {}).status == 200
 
 
 def test_serve_some(serve, app):

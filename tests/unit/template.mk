@@ -11,5 +11,8 @@ tests_unit_test_template_bad_LDADD = $(TEMPLATE_TEST_LIBS)
 UNIT_TESTS += tests/unit/test_template_validate
 tests_unit_test_template_validate_SOURCES = tests/unit/test_template_validate.c tests/unit/template_help.h
 tests_unit_test_template_validate_LDADD = $(TEMPLATE_TEST_LIBS)
+UNIT_TESTS += tests/unit/test_template_loops
+tests_unit_test_template_loops_SOURCES = tests/unit/test_template_loops.c tests/unit/template_help.h
+tests_unit_test_template_loops_LDADD = $(TEMPLATE_TEST_LIBS)
 endif
 EXTRA_DIST += tests/templates/full.yaml tests/templates/intrinsics.yaml tests/templates/cloudformation.json

@@ -108,6 +108,13 @@ static const struct { const char *expression, *expected; } values[] = {
   { "!If [Neither, a, !Ref AWS::NoValue]", NULL },
   { "!If [IsValue, !Sub '${Given}!', !Ref Nowhere]", "value!" },
   { "!Equals [a, a]", "true" },
+  { "{'Fn::Equals': [a, b]}", "false" },
+  { "!Not [!Equals [a, b]]", "true" },
+  { "{'Fn::Not': [{'Fn::Equals': [a, a]}]}", "false" },
+  { "!And [!Condition IsValue, !Equals [a, a]]", "true" },
+  { "{'Fn::And': [{Condition: IsValue}, {Condition: IsOther}]}", "false" },
+  { "!Or [!Condition IsOther, !Condition IsValue]", "true" },
+  { "{'Fn::Or': [{Condition: IsOther}, {Condition: Neither}]}", "false" },
   /* Base64, ImportValue and the rest */
   { "!Base64 hello", "aGVsbG8=" },
   { "{'Fn::Base64': {'Fn::Sub': 'v=${Given}'}}", "dj12YWx1ZQ==" },
@@ -116,6 +123,9 @@ static const struct { const char *expression, *expected; } values[] = {
   { "{'Fn::ToJsonString': {a: 1, b: [true, !Ref Given, 'x \"y\"']}}", "{\"a\":1,\"b\":[true,\"value\",\"x \\\"y\\\"\"]}" },
   { "!ToJsonString [1, '2']", "[1,\"2\"]" },
   { "{'Fn::Length': [a, b]}", "2" },
+  { "!Length [a, b, c]", "3" },
+  { "{'Fn::GetAtt': [Queue, QueueName]}", "local-Queue" },
+  { "{'Fn::Select': ['2', {'Fn::GetAZs': ''}]}", "us-east-1c" },
   /* what is no text in YAML becomes one */
   { "31", "31" },
   { "1.50", "1.50" },
