@@ -154,6 +154,9 @@ void lf_runtime_system (const lf_runtime_info *rt, const char *id, int *glibc_mi
 
 /* ---- the cache ------------------------------------------------------------------------------------------------------------------------ */
 
+/* A folder that lf_layers_open gave is no longer used; that of a package goes with lf_package_fini. Until then (and while another
+ * process uses it) it stays. Folders that are not the cache's, and NULL, are left alone. */
+void lf_cache_release (const char *dir);
 typedef struct lf_cache_entry { const char *kind; /* "packages", "layers" */ char sha256[65]; int64_t bytes, files, used_us; } lf_cache_entry;
 /* Unpacked packages and merged layers, most recently used first; the caller frees *out. */
 int lf_cache_list (lf_cache_entry **out, size_t *n, lf_error *err);

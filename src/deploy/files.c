@@ -358,6 +358,11 @@ lf_dep_load (lf_deploy *d)
 {
   load_all (d, "layers", load_layer);
   load_all (d, "functions", load_function);
+  size_t n = 0;
+  for (const lf_dep_fn *fn = d->fns; fn; fn = fn->next)
+    n += fn->stored;
+  if (n)
+    lf_engine_tell (d->engine, "%zu function%s created through the API, kept in %s", n, n == 1 ? "" : "s", d->dir);
   /* What an interrupted upload left has no name that anybody knows. */
   char *dir LF_CLEANUP (lf_freep) = lf_asprintf ("%s/incoming", d->dir);
   lf_error ignored = { 0 };

@@ -265,6 +265,7 @@ lf_prepared_fini (lf_prepared *p)
 {
   lf_function_fini (&p->f);
   lf_package_fini (&p->package);
+  lf_cache_release (p->opt_dir);
   free (p->opt_dir);
   lf_interpreter_fini (&p->interp);
   lf_strv_fini (&p->notes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The cache of unpacked packages and merged layers: CACHE/packages/SHA256/{root/,meta,lock}, CACHE/layers/... An entry appears by one
- * rename, complete. Who uses one holds a shared lock on its lock file until the process ends; eviction takes only what nobody holds.
+ * rename, complete. Who uses one holds a shared lock on its lock file until it is released; eviction takes only what nobody holds.
  */
 #include "config.h"
 
@@ -24,32 +24,81 @@
 #define KNOWN_MAX 4096
 #define ORPHAN_AGE_S 3600
 
-/* Locks held for the rest of the process, one for each entry in use. */
-static struct { pthread_mutex_t lock; lf_strv paths; } pinned = { .lock = PTHREAD_MUTEX_INITIALIZER };
+/* One lock for each entry in use, and how often it is. */
+typedef struct pinned_entry { char *path; int fd; size_t uses; } pinned_entry;
+static struct { pthread_mutex_t lock; pinned_entry *v; size_t n, cap; } pinned = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* The lock is held. */
+static pinned_entry *
+find_pin (const char *path, size_t n)
+{
+  for (size_t i = 0; i < pinned.n; i++)
+    if (strncmp (pinned.v[i].path, path, n) == 0 && pinned.v[i].path[n] == '\0')
+      return &pinned.v[i];
+  return NULL;
+}
 
 static bool
 is_pinned (const char *path)
 {
-  bool found = false;
   pthread_mutex_lock (&pinned.lock);
-  for (size_t i = 0; i < pinned.paths.n && !found; i++)
-    found = strcmp (pinned.paths.v[i], path) == 0;
+  bool found = find_pin (path, strlen (path)) != NULL;
   pthread_mutex_unlock (&pinned.lock);
   return found;
+}
+
+/* The lock is held. */
+static bool
+add_pin (const char *path, int fd)
+{
+  if (pinned.n == pinned.cap)
+    {
+      size_t cap = pinned.cap ? pinned.cap * 2 : 16;
+      pinned_entry *v = realloc (pinned.v, cap * sizeof *v);
+      if (!v)
+        return false;
+      pinned.v = v;
+      pinned.cap = cap;
+    }
+  char *copy = lf_strdup (path);
+  if (copy)
+    pinned.v[pinned.n++] = (pinned_entry){ copy, fd, 1 };
+  return copy != NULL;
 }
 
 /* Takes fd: kept open when this is the first pin of path. */
 static void
 pin (const char *path, int fd)
 {
-  if (is_pinned (path))
-    {
-      close (fd);
-      return;
-    }
   pthread_mutex_lock (&pinned.lock);
-  if (lf_strv_add (&pinned.paths, path) != 0)
+  pinned_entry *e = find_pin (path, strlen (path));
+  if (e)
+    e->uses++;
+  if (e || !add_pin (path, fd))
     close (fd); /* no memory for the note: the entry is only less protected */
+  pthread_mutex_unlock (&pinned.lock);
+}
+
+void
+lf_cache_release (const char *root)
+{
+  size_t n = root && lf_ends (root, "/root") ? strlen (root) - strlen ("/root") : 0;
+  if (!n)
+    return;
+  pthread_mutex_lock (&pinned.lock);
+  pinned_entry *e = find_pin (root, n);
+  if (e && --e->uses == 0)
+    {
+      close (e->fd);
+      free (e->path);
+      *e = pinned.v[--pinned.n];
+    }
+  if (pinned.n == 0)
+    {
+      free (pinned.v);
+      pinned.v = NULL;
+      pinned.cap = 0;
+    }
   pthread_mutex_unlock (&pinned.lock);
 }
 

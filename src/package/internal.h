@@ -106,7 +106,7 @@ typedef struct lf_pkg_build
   char *dir, *root;  /* .../.tmp-XXXX and its root/ */
   int lock;
 } lf_pkg_build;
-/* 1: *root is the finished folder of this content, kept from eviction until the process ends; 0: not there. */
+/* 1: *root is the finished folder of this content, kept from eviction until lf_cache_release; 0: not there. */
 int lf_pkg_cache_find (const char *kind, const char *hex, char **root, lf_pkg_meta *meta);
 int lf_pkg_cache_begin (const char *kind, lf_pkg_build *b, lf_error *err);
 /* Makes the built folder the entry for hex. If another process was first, its folder is taken. */

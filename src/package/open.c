@@ -18,6 +18,8 @@ lf_package_fini (lf_package *p)
 {
   if (!p)
     return;
+  if (p->is_zip)
+    lf_cache_release (p->dir);
   free (p->source);
   free (p->dir);
   *p = (lf_package){ 0 };

@@ -356,6 +356,26 @@ def test_code_is_kept_once_and_not_longer_than_needed(empty):
     assert list(folder.iterdir()) == []
 
 
+def test_updates_leave_nothing_open(empty):
+    c = client(empty)
+    create(c)
+
+    def descriptors():
+        return len(os.listdir(f"/proc/{empty.process.pid}/fd"))
+
+    def update(i):
+        c.update_function_code(FunctionName="f", ZipFile=make_zip({"app.py": f"def h(e, c):\n    return {i}\n"}))
+        ready(c)
+        assert invoke(c) == i
+
+    update(0)
+    before = descriptors()
+    for i in range(1, 12):
+        update(i)
+    wait_for(lambda: len(empty.environments()) == 1, "the old environments are gone")
+    wait_for(lambda: descriptors() <= before + 2, f"{before} descriptors are open as before, not {descriptors()}", 10)
+
+
 # ---- what is refused -------------------------------------------------------------------------------------------------------------------------
 
 

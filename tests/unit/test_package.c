@@ -375,7 +375,18 @@ test_concurrent (void **state)
   assert_int_equal (lf_package_open (at ("many.zip"), BIG, &p, &err), 0);
   lf_pkg_cache_shrink ("packages", 0);
   assert_non_null (text_of (p.dir, "m/f0"));
+  lf_package again;
+  assert_int_equal (lf_package_open (at ("many.zip"), BIG, &again, &err), 0);
   lf_package_fini (&p);
+  lf_pkg_cache_shrink ("packages", 0);
+  assert_non_null (text_of (again.dir, "m/f0")); /* one of two was released */
+  char *dir LF_CLEANUP (lf_freep) = lf_strdup (again.dir);
+  lf_package_fini (&again);
+  lf_pkg_cache_shrink ("packages", 0);
+  assert_int_equal (access (dir, F_OK), -1);
+  lf_cache_release (dir);
+  lf_cache_release (NULL);
+  lf_cache_release ("/");
 }
 
 static char *
