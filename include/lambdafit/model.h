@@ -224,6 +224,8 @@ typedef struct lf_facts
   int64_t busy_threads;               /* alive at the end, each with a tenth or more of the CPU time */
   int64_t left_running;               /* threads and processes that it started, and that were not done nor idle after its response */
   bool base64;                        /* most of the response is base64 */
+  bool answered_error;                /* the handler caught its error: the response has a statusCode of 500 or more */
+  lf_str response;                    /* then what it answered */
 } lf_facts;
 void lf_facts_init (lf_facts *x, const lf_function *f, const lf_profile *p, const lf_enforcement *e, const lf_record *r);
 /* Which rules hold. Writes at most LF_VIOLATIONS_MAX; returns how many. Their strings live as long as the facts. */

@@ -100,7 +100,7 @@ has_failed (const judge *j)
   if (before (j))
     return false;
   lf_status s = j->x->r->status;
-  return s != LF_ST_OK && s != LF_ST_THROTTLED && s != LF_ST_REJECTED;
+  return s == LF_ST_OK ? j->x->answered_error : s != LF_ST_THROTTLED && s != LF_ST_REJECTED;
 }
 
 static bool
@@ -108,7 +108,7 @@ failed (judge *j)
 {
   if (!has_failed (j))
     return false;
-  note (j, "status %s", lf_status_name (j->x->r->status));
+  note (j, "status %s%s", lf_status_name (j->x->r->status), j->x->answered_error ? ", but the handler answered with an error" : "");
   return true;
 }
 
@@ -381,12 +381,15 @@ static bool
 said (judge *j, const char *patterns)
 {
   const lf_record *r = j->x->r;
-  if (before (j) || (r->status == LF_ST_OK && j->x->history != NULL && j->x->history->served > SEARCHED_FIRST))
+  if (before (j) || (r->status == LF_ST_OK && !j->x->answered_error && j->x->history != NULL && j->x->history->served > SEARCHED_FIRST))
     return false;
   lf_str message = { r->error_message, r->error_message != NULL ? strlen (r->error_message) : 0 };
-  if (!lf_pattern_find (message, patterns, j->line, sizeof j->line) && !lf_pattern_find (j->x->output, patterns, j->line, sizeof j->line))
+  if (lf_pattern_find (message, patterns, j->line, sizeof j->line) || lf_pattern_find (j->x->output, patterns, j->line, sizeof j->line))
+    note (j, "output: %s", j->line);
+  else if (j->x->answered_error && lf_pattern_find (j->x->response, patterns, j->line, sizeof j->line))
+    note (j, "response: %s", j->line);
+  else
     return false;
-  note (j, "output: %s", j->line);
   return true;
 }
 

@@ -525,7 +525,8 @@ in_text (const judge *j, const char *patterns)
   const lf_record *r = j->x->r;
   lf_str message = { r->error_message, r->error_message != NULL ? strlen (r->error_message) : 0 };
   char line[64];
-  return lf_pattern_find (message, patterns, line, sizeof line) || lf_pattern_find (j->x->output, patterns, line, sizeof line);
+  return lf_pattern_find (message, patterns, line, sizeof line) || lf_pattern_find (j->x->output, patterns, line, sizeof line)
+         || lf_pattern_find (j->x->response, patterns, line, sizeof line);
 }
 
 /* Which variable moves the cache of the library that is named in the output. */

@@ -117,12 +117,30 @@ def test_matplotlib(judge):
     assert good.status == ["ok"] and not good.violations, good
 
 
+def test_joblib_without_its_workers(judge):
+    """It goes on with one process; what it warned of when it was imported matters only to code that asks for workers."""
+    code = simple("return Parallel(n_jobs=2)(delayed(abs)(-i) for i in range(8))", "from joblib import Parallel, delayed\n")
+    bad = judge(code)
+    assert bad.status == ["ok"] and bad.violations["no_shared_memory"]["severity"] == "near", bad
+    assert 'joblib\'s `prefer="threads"`' in bad.violations["no_shared_memory"]["fix"]
+    assert not judge(code.replace("n_jobs=2", 'n_jobs=2, prefer="threads"')).violations
+
+
 def test_nltk(judge):
     code = simple('from nltk.corpus import stopwords\nreturn stopwords.words("english")')
     bad = judge(code)
     assert "nltk_data" in bad.violations and "stopwords" in bad.violations["nltk_data"]["fix"], bad
     good = judge(code, *bad.fix("nltk_data"), files={"nltk_data/corpora/stopwords/english": "a\nthe\n"})
     assert good.status == ["ok"] and not good.violations, good
+
+
+def test_an_error_that_the_handler_answers_with(judge):
+    """Behind an HTTP API everything is caught, and the status is ok."""
+    code = simple('try:\n  os.makedirs(os.path.expanduser("~/models"))\n  return {"statusCode": 200}\nexcept Exception as e:\n  return {"statusCode": 500, "body": json.dumps({"error": str(e)})}', "import json, os\n")
+    bad = judge(code)
+    assert bad.status == ["ok"] and bad.violations["readonly_home"]["severity"] == "broken", bad
+    good = judge(code, *bad.fix("readonly_home"))
+    assert good.out["invocations"][0]["response"] == {"statusCode": 200} and not good.violations, good
 
 
 # ---- over several invocations ----------------------------------------------------------------------------------------------------------
@@ -528,6 +546,7 @@ HEALTHY = {
     "own-set": (simple("return {1, 2}"), dict(status="function_error")),
     "own-import": (simple("return 1", "import a_module_of_this_name_is_nowhere\n"), dict(status="init_error")),
     "own-shape": (simple("import numpy as np\nreturn np.zeros(3) + np.zeros(4)"), dict(status="function_error")),
+    "own-answer": (simple('return {"statusCode": 500, "body": "no such model"}'), {}),
     "own-lock": (simple("import fcntl\na, b = open('/tmp/l', 'w'), open('/tmp/l', 'w')\nfcntl.flock(a, fcntl.LOCK_EX)\nfcntl.flock(b, fcntl.LOCK_EX | fcntl.LOCK_NB)"), dict(status="function_error")),
     "blas-in-the-handler": (simple("import numpy as np\na = np.ones((300, 300))\nreturn float((a @ a).sum())"), dict(memory=512, count=2)),
     "own-exit": (simple("import sys\nsys.exit(3)"), dict(status="crash")),

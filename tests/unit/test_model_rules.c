@@ -277,12 +277,165 @@ packages (void **state)
   lf_function_fini (&f);
 }
 
+/* ---- every rule ------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct setting
+{
+  lf_function f;
+  lf_record r;
+  lf_history h;
+  lf_package_facts k;
+  lf_facts x;
+} setting;
+
+static void
+growing (setting *s, lf_trend_id t, int64_t step)
+{
+  for (int64_t i = 1; i <= 8; i++)
+    lf_trend_add (&s->h.trend[t], i, i * step);
+}
+
+static void
+layers (setting *s, int n)
+{
+  while (n-- > 0)
+    lf_strv_add (&s->f.layers, "layer");
+}
+
+static void
+broken_package (setting *s, const char *kind)
+{
+  s->k.problems_n = 1;
+  s->k.problems[0] = (lf_package_problem){ .kind = kind, .target = "layer", .path = "a.so", .what = "it is wrong", .fix = "do it right" };
+}
+
+/* What makes each rule hold, out of a warm invocation that went well. */
+#define FAILED(text) s->r.status = LF_ST_FUNCTION_ERROR, s->r.error_message = (text)
+#define STATIC s->x.r = NULL
+#define EACH_RULE(MAKE) \
+  MAKE (timeout_init, s->r.status = LF_ST_INIT_TIMEOUT) \
+  MAKE (timeout_cpu, s->r.status = LF_ST_TIMEOUT, s->r.duration_us = 3000000, s->r.cpu_us = 200000, s->r.throttled_us = 2700000) \
+  MAKE (timeout_waiting, s->r.status = LF_ST_TIMEOUT, s->r.duration_us = 3000000, s->r.cpu_us = 2000, s->r.throttled_us = 0) \
+  MAKE (timeout, s->r.status = LF_ST_TIMEOUT, s->r.duration_us = 3000000) \
+  MAKE (timeout_near, s->r.duration_us = 2800000) \
+  MAKE (init_timeout, s->r.cold = 1, s->r.init_us = 10000000) \
+  MAKE (init_near, s->r.cold = 1, s->r.init_us = s->x.init_wall_us = 9500000, s->x.init_cpu_us = 600000, s->x.init_done = true) \
+  MAKE (out_of_memory_growth, s->r.status = LF_ST_OUT_OF_MEMORY, growing (s, LF_TREND_MEMORY, 10 * LF_MB)) \
+  MAKE (out_of_memory_init, s->r.status = LF_ST_OUT_OF_MEMORY, s->r.cold = 1, s->x.init_wall_us = 5) \
+  MAKE (out_of_memory, s->r.status = LF_ST_OUT_OF_MEMORY) \
+  MAKE (allocation_refused, FAILED ("MemoryError")) \
+  MAKE (memory_growing, growing (s, LF_TREND_MEMORY, 10 * LF_MB)) \
+  MAKE (memory_near, s->r.max_memory_bytes = 120 * LF_MB) \
+  MAKE (tmp_full_leftovers, s->r.tmp_used_bytes = 512 * LF_MB, s->h.tmp_before = 400 * LF_MB) \
+  MAKE (tmp_full, s->r.tmp_used_bytes = 512 * LF_MB) \
+  MAKE (tmp_full_meanwhile, FAILED ("[Errno 28] No space left on device")) \
+  MAKE (tmp_near, s->r.tmp_used_bytes = 500 * LF_MB) \
+  MAKE (tmp_growing, growing (s, LF_TREND_TMP, LF_MB)) \
+  MAKE (package_too_large, STATIC, s->f.package_bytes = 262144000) \
+  MAKE (cuda_libraries, STATIC, s->k.cuda_bytes = 10 * LF_MB, strcpy (s->k.cuda, "libcudnn.so.9 (10 MB)")) \
+  MAKE (package_near, STATIC, s->f.package_bytes = 262143999) \
+  MAKE (zip_too_large, STATIC, s->f.zip_bytes = 52428801) \
+  MAKE (zip_near, STATIC, s->f.zip_bytes = 52428800) \
+  MAKE (too_many_layers, STATIC, layers (s, 6)) \
+  MAKE (layers_near, STATIC, layers (s, 5)) \
+  MAKE (env_too_large, STATIC, s->f.env_bytes = 4097) \
+  MAKE (env_near, STATIC, s->f.env_bytes = 4096) \
+  MAKE (request_too_large, s->r.status = LF_ST_REJECTED, s->r.request_bytes = 6291457) \
+  MAKE (request_near, s->r.request_bytes = 6291456) \
+  MAKE (response_too_large_base64, s->r.status = LF_ST_FUNCTION_ERROR, s->r.response_bytes = 7000000, s->x.base64 = true) \
+  MAKE (response_too_large, s->r.status = LF_ST_FUNCTION_ERROR, s->r.response_bytes = 7000000) \
+  MAKE (response_near, s->r.response_bytes = 6291456) \
+  MAKE (not_serializable, FAILED ("Object of type float32 is not JSON serializable")) \
+  MAKE (async_request_too_large, s->r.async = true, s->r.status = LF_ST_REJECTED, s->r.request_bytes = 1048577) \
+  MAKE (async_request_near, s->r.async = true, s->r.request_bytes = 1048576) \
+  MAKE (too_many_descriptors, s->r.fds = 1024) \
+  MAKE (descriptors_growing, growing (s, LF_TREND_FDS, 5)) \
+  MAKE (descriptors_near, s->r.fds = 1000) \
+  MAKE (too_many_processes, FAILED ("can't start new thread")) \
+  MAKE (processes_near, s->r.processes = 700) \
+  MAKE (cpu_threads, s->r.duration_us = 2000000, s->r.cpu_us = 140000, s->r.throttled_us = 1900000, s->x.busy_threads = 2) \
+  MAKE (cpu_starved, s->f.timeout_ms = 60000, s->r.duration_us = 20000000, s->r.cpu_us = 1400000, s->r.throttled_us = 18000000) \
+  MAKE (throttled, s->r.status = LF_ST_THROTTLED, s->r.error_type = "TooManyRequestsException") \
+  MAKE (request_rate, s->r.status = LF_ST_THROTTLED, s->r.error_type = "FunctionInvocationRateLimitExceeded") \
+  MAKE (layer_folder, FAILED ("No module named 'numpy'"), broken_package (s, "structure")) \
+  MAKE (wrong_architecture, FAILED ("/opt/x.so: invalid ELF header"), broken_package (s, "architecture")) \
+  MAKE (glibc_too_old, FAILED ("version `GLIBC_2.38' not found (required by /opt/x.so)")) \
+  MAKE (wrong_python, FAILED ("cannot import name '_imaging'"), broken_package (s, "python-abi")) \
+  MAKE (missing_library, FAILED ("libGL.so.1: cannot open shared object file: No such file or directory")) \
+  MAKE (gpu_wanted, FAILED ("Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False")) \
+  MAKE (cpuinfo_arm64, FAILED ("Error in cpuinfo: failed to parse the list of possible processors in /sys/devices/system/cpu/possible")) \
+  MAKE (numba_cache, FAILED ("cannot cache function 'f': no locator available for file 'x'")) \
+  MAKE (matplotlib_cache, s->r.error_message = "Matplotlib created a temporary cache directory at /tmp/x") \
+  MAKE (nltk_data, FAILED ("Please use the NLTK Downloader to obtain the resource: nltk.download('punkt')")) \
+  MAKE (baked_cache, FAILED ("[Errno 30] Read-only file system: '/opt/c/x.lock'")) \
+  MAKE (readonly_home, FAILED ("[Errno 30] Read-only file system: '/home/sbx_user1051'")) \
+  MAKE (readonly_filesystem, FAILED ("[Errno 30] Read-only file system: 'x'")) \
+  MAKE (unreadable_files, FAILED ("Permission denied: '/var/task/x'")) \
+  MAKE (no_shared_memory, s->x.answered_error = true, s->x.response = (lf_str){ "Function not implemented", 24 }) \
+  MAKE (work_after_response, s->x.left_running = 2) \
+  MAKE (left_in_tmp, FAILED ("[Errno 17] File exists: '/tmp/work'")) \
+  MAKE (stale_state, FAILED ("closed"), s->h.first_ok = true, s->h.same_failures = 2)
+
+#define MAKE(id, ...)                                                                                                                                            \
+  static void make_##id (setting *s) { __VA_ARGS__; }
+EACH_RULE (MAKE)
+#undef MAKE
+#define MAKE(id, ...) { #id, make_##id },
+static const struct { const char *rule; void (*make) (setting *s); } makers[] = { EACH_RULE (MAKE) };
+#undef MAKE
+
+static void
+setting_init (setting *s)
+{
+  *s = (setting){ .f = a_function (now26, "python3.12"), .h = { .served = 5 }, .k = { .known = true } };
+  lf_error err = { 0 };
+  assert_int_equal (lf_runtime_parse ("python3.12", &s->f.rt, &err), 0);
+  lf_record_init (&s->r);
+  s->r.cold = 0;
+  s->r.duration_us = 1000;
+  s->r.max_memory_bytes = 40 * LF_MB;
+  s->r.tmp_used_bytes = 0;
+  lf_facts_init (&s->x, &s->f, now26, NULL, &s->r);
+  s->x.history = &s->h;
+  s->x.package = &s->k;
+}
+
+static void
+every_rule_can_hold (void **state)
+{
+  const lf_rule_info *rules;
+  size_t n = lf_rules (&rules);
+  (void) state;
+  assert_int_equal (n, LF_ARRAY_LEN (makers));
+  for (size_t i = 0; i < n; i++)
+    {
+      setting s;
+      lf_violation v[LF_VIOLATIONS_MAX];
+      setting_init (&s);
+      assert_int_equal (lf_judge (&s.x, 1, v), 0);
+      makers[i].make (&s);
+      size_t found = lf_judge (&s.x, 1, v), at = 0;
+      while (at < found && strcmp (v[at].rule, makers[i].rule) != 0)
+        at++;
+      if (at == found || lf_rule_find (makers[i].rule) == NULL)
+        fail_msg ("%s does not hold; %s does", makers[i].rule, found ? v[0].rule : "none");
+      /* An init that is given up breaks two limits, a timeout for want of CPU or a full /tmp nothing else. */
+      assert_int_equal (found, strcmp (makers[i].rule, "timeout_init") == 0 ? 2 : 1);
+      assert_null (strpbrk (v[at].message, "{}"));
+      assert_null (strpbrk (v[at].fix, "{}"));
+      if (v[at].observed[0] == '\0')
+        fail_msg ("%s: nothing observed", makers[i].rule);
+      lf_function_fini (&s.f);
+    }
+}
+
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (patterns), cmocka_unit_test (patterns_of_garbage), cmocka_unit_test (growth),   cmocka_unit_test (table),
     cmocka_unit_test (outputs),  cmocka_unit_test (specific_first),      cmocka_unit_test (packages),
+    cmocka_unit_test (every_rule_can_hold),
   };
   return cmocka_run_group_tests (tests, load_profiles, free_profiles);
 }
