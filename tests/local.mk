@@ -17,5 +17,6 @@ include tests/fuzz/local.mk
 # Integration and conformance tests, in Python, against the built program.
 TESTS += tests/run-pytest
 EXTRA_DIST += tests/run-pytest tests/integration
+include tests/faults/local.mk
 include tests/bench/local.mk
 include tests/conformance/local.mk

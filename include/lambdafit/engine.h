@@ -185,6 +185,8 @@ const lf_call *lf_live_env_call (const lf_live_env *env);                      /
 lf_engine *lf_live_env_engine (const lf_live_env *env);
 const lf_function *lf_live_env_function (const lf_live_env *env);
 const char *lf_live_env_id (const lf_live_env *env);
+/* How many connections and requests this run has refused before they became calls; written with the next commit. */
+int lf_engine_refused (lf_engine *e, int64_t n, lf_error *err);
 bool lf_live_env_is_peer (const lf_live_env *env, int fd); /* the other end of this TCP connection is one of its processes */
 
 lf_live_fn *lf_engine_find (lf_engine *e, const char *name); /* $LATEST by name, else by alias */

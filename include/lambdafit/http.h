@@ -44,10 +44,12 @@ typedef struct lf_http_server_options
   uv_loop_t *loop;
   size_t header_max;              /* whole header block; more: 431 and close */
   int64_t body_max;               /* default body limit */
-  size_t conns_max;               /* 0: no limit; more are accepted and closed */
+  size_t conns_max;               /* 0: no limit; for one more the one that has been idle longest is closed, or it is closed itself */
+  size_t held_max;                /* 0: no limit; memory for requests that are not complete, of all connections: over it, the largest is refused (503) */
   int64_t idle_ms;                /* a connection with no request for this long is closed; 0: never (Runtime API) */
   int64_t header_ms;              /* a header block must be complete within this time of its first byte; 0: never */
   void *user;
+  void (*on_refused) (void *user);                  /* optional: a connection or a request was refused before the user saw it, or given up as too slow */
   bool (*on_connect) (int fd, void *user);          /* optional: false closes a connection that was just accepted */
   void (*on_headers) (lf_http_req *r, void *user);  /* optional: may set body_limit, or answer at once with lf_http_reply */
   void (*on_request) (lf_http_req *r, void *user);  /* body complete; answer now or later with lf_http_reply */

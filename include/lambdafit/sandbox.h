@@ -106,6 +106,7 @@ typedef struct lf_sb_host_options
  * make the host and launch from one thread that lives as long as the daemon. */
 lf_sb_host *lf_sb_host_new (const lf_sb_host_options *o, lf_error *err);
 void lf_sb_host_free (lf_sb_host *h);
+int lf_sb_host_swept (const lf_sb_host *h); /* control groups that dead daemons had left and that were removed */
 const lf_enforcement *lf_sb_host_enforcement (const lf_sb_host *h);
 lf_cg_kind lf_sb_host_cgroup (const lf_sb_host *h);
 

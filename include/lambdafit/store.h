@@ -11,7 +11,7 @@
 #include "lambdafit/base.h"
 #include "lambdafit/model.h"
 
-#define LF_STORE_VERSION 4
+#define LF_STORE_VERSION 5
 
 typedef struct lf_store lf_store;
 /* NULL path: $LAMBDAFIT_DB, else $XDG_STATE_HOME/lambdafit/log.db. Creates and migrates. Errors (LF_EXIT_IO): not a database, newer schema
@@ -27,6 +27,9 @@ int64_t lf_store_run_begin (lf_store *s, const char *command, const char *profil
 int lf_store_run_end (lf_store *s, int64_t run, lf_error *err);
 int lf_store_function (lf_store *s, const lf_function *f, int64_t at_us, lf_error *err);          /* inserts a new row when anything changed */
 int lf_store_env_begin (lf_store *s, const char *id, const char *function, int64_t at_us, const char *network, const char *enforcement_json, lf_error *err);
+int lf_store_run_refused (lf_store *s, int64_t n, lf_error *err); /* of the run that was begun last */
+/* Only for the one daemon of a log, after its lf_store_run_begin: marks environments of daemons before it that never said their end. */
+int lf_store_envs_killed (lf_store *s, int64_t *n, lf_error *err);
 int lf_store_env_end (lf_store *s, const char *id, int64_t at_us, const char *reason, lf_error *err);
 int lf_store_invocation (lf_store *s, const lf_record *r, lf_error *err);                        /* insert */
 int lf_store_invocation_update (lf_store *s, const lf_record *r, lf_error *err);                 /* same request_id: final figures */

@@ -12,6 +12,7 @@
 /* The X-Ray cause header alone may be 1 MiB. */
 #define LF_RUNTIME_HEADER_MAX ((size_t) 1 << 21)
 #define LF_RUNTIME_CONNS_MAX 256
+#define LF_RUNTIME_HELD_MAX ((size_t) 64 << 20) /* of requests that are being read */
 #define LF_WAITING_MAX 64
 
 #define LF_PATH_PREFIX "/2018-06-01/runtime/"
@@ -566,6 +567,7 @@ face_open (lf_live_env *env, int fd, int *port, lf_error *err)
                                                                 .header_max = LF_RUNTIME_HEADER_MAX,
                                                                 .body_max = p->response_max_bytes,
                                                                 .conns_max = LF_RUNTIME_CONNS_MAX,
+                                                                .held_max = LF_RUNTIME_HELD_MAX,
                                                                 .user = face,
                                                                 .on_headers = on_headers,
                                                                 .on_body = on_body,

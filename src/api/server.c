@@ -4,6 +4,8 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "invoke.h"
 
@@ -15,8 +17,14 @@
 /* CreateFunction and its like carry a zip of 50 MB as base64. */
 #define LF_CODE_REQUEST_MAX INT64_C (70167211)
 
+#define LF_INVOKE_HELD_MAX ((size_t) 1 << 30) /* of requests that are being read, all together */
+#define LF_INVOKE_CONNS_MAX 16384
+#define LF_REFUSED_MS 200 /* how long refused ones are gathered before the log is told */
+
 struct lf_api_invoke
 {
+  uv_timer_t refused_timer; /* its memory is freed when it is closed */
+  int64_t refused, refused_told;
   lf_engine *engine;
   lf_deploy *deploy;
   lf_http_server *server;
@@ -346,6 +354,59 @@ on_drain (lf_http_req *r, void *user)
     w->drained (r);
 }
 
+/* ---- refused ones ------------------------------------------------------------------------------------------------------------------ */
+
+static void
+tell_refused (lf_api_invoke *a)
+{
+  lf_error err = { 0 };
+  if (a->refused == a->refused_told)
+    return;
+  if (lf_engine_refused (a->engine, a->refused, &err) == 0)
+    a->refused_told = a->refused;
+}
+
+static void
+on_refused_timer (uv_timer_t *t)
+{
+  tell_refused (t->data);
+}
+
+static void
+on_refused (void *user)
+{
+  lf_api_invoke *a = user;
+  a->refused++;
+  if (!uv_is_active ((uv_handle_t *) &a->refused_timer))
+    uv_timer_start (&a->refused_timer, on_refused_timer, LF_REFUSED_MS, 0);
+}
+
+static void
+on_closed (uv_handle_t *h)
+{
+  free (h->data);
+}
+
+/* Half of the descriptors are for environments, which need a dozen each. */
+static size_t
+conns_max (void)
+{
+  struct rlimit r;
+  size_t n = getrlimit (RLIMIT_NOFILE, &r) == 0 && r.rlim_cur / 2 < LF_INVOKE_CONNS_MAX ? (size_t) r.rlim_cur / 2 : LF_INVOKE_CONNS_MAX;
+  return n < 32 ? 32 : n;
+}
+
+/* A quarter of the machine's memory, where that is less. */
+static size_t
+held_max (void)
+{
+  long pages = sysconf (_SC_PHYS_PAGES), size = sysconf (_SC_PAGESIZE);
+  size_t quarter = pages > 0 && size > 0 ? (size_t) pages / 4 * (size_t) size : LF_INVOKE_HELD_MAX;
+  return quarter < LF_INVOKE_HELD_MAX ? quarter : LF_INVOKE_HELD_MAX;
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------------------------------------- */
+
 lf_api_invoke *
 lf_api_invoke_new (lf_engine *e, lf_deploy *d, uv_loop_t *loop, const char *host, int *port, lf_error *err)
 {
@@ -362,6 +423,9 @@ lf_api_invoke_new (lf_engine *e, lf_deploy *d, uv_loop_t *loop, const char *host
   a->server = lf_http_server_new (&(lf_http_server_options){ .loop = loop,
                                                              .header_max = LF_INVOKE_HEADER_MAX,
                                                              .body_max = body_max,
+                                                             .conns_max = conns_max (),
+                                                             .held_max = held_max (),
+                                                             .on_refused = on_refused,
                                                              .idle_ms = LF_INVOKE_IDLE_MS,
                                                              .header_ms = LF_INVOKE_HEADER_MS,
                                                              .user = a,
@@ -377,6 +441,9 @@ lf_api_invoke_new (lf_engine *e, lf_deploy *d, uv_loop_t *loop, const char *host
       free (a);
       return NULL;
     }
+  uv_timer_init (loop, &a->refused_timer);
+  uv_unref ((uv_handle_t *) &a->refused_timer);
+  a->refused_timer.data = a;
   a->port = *port;
   return a;
 }
@@ -394,5 +461,6 @@ lf_api_invoke_close (lf_api_invoke *a)
       a->pending = p->next;
       free (p);
     }
-  free (a);
+  tell_refused (a);
+  uv_close ((uv_handle_t *) &a->refused_timer, on_closed);
 }

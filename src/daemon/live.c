@@ -63,6 +63,8 @@ lf_live_open (lf_live *l, const lf_live_options *o, lf_error *err)
   memset (l, 0, sizeof *l);
   signal (SIGPIPE, SIG_IGN);
   raise_descriptors ();
+  if (lf_reserve_open () < 0)
+    return LF_FAIL_NOMEM (err);
   int rc = uv_loop_init (&l->loop);
   if (rc < 0)
     return LF_FAIL (err, LF_EXIT_IO, "event loop", "", "%s", uv_strerror (rc));

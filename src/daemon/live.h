@@ -23,4 +23,7 @@ int lf_live_open (lf_live *l, const lf_live_options *o, lf_error *err);
 /* The loop must have ended, and the engine been closed (or never made). */
 void lf_live_close (lf_live *l);
 
+/* Before anything of libuv is used (reserve.c). -1: no memory. */
+int lf_reserve_open (void);
+
 #endif

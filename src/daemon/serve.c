@@ -122,11 +122,25 @@ open_deploy (lf_server *s, const lf_serve_options *o, lf_error *err)
   return s->deploy ? 0 : -1;
 }
 
+/* A daemon that was killed could not clear up. Its processes, mounts and /tmp went with it; what is left is done here, and said. */
+static int
+clear_up (lf_server *s, lf_error *err)
+{
+  int64_t envs;
+  int groups = lf_sb_host_swept (s->live.host);
+  if (lf_store_envs_killed (s->live.store, &envs, err) < 0)
+    return -1;
+  if (s->live.writer && (envs || groups))
+    fprintf (stderr, "lambdafit: cleared up after a daemon that was killed: %lld environments marked as ended, %d control groups removed\n", (long long) envs,
+             groups);
+  return 0;
+}
+
 static int
 serve (lf_server *s, const lf_serve_options *o, lf_error *err)
 {
   int port = o->port;
-  if (lf_live_open (&s->live, &o->live, err) < 0 || lock_log (s, err) < 0 || open_deploy (s, o, err) < 0
+  if (lf_live_open (&s->live, &o->live, err) < 0 || lock_log (s, err) < 0 || clear_up (s, err) < 0 || open_deploy (s, o, err) < 0
       || lf_engine_check_destinations (s->live.engine, err) < 0 || lf_engine_resume_events (s->live.engine, err) < 0)
     return -1;
   if (!(s->api = lf_api_invoke_new (s->live.engine, s->deploy, &s->live.loop, o->host, &port, err)))

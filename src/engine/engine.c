@@ -10,6 +10,7 @@
 #include "internal.h"
 
 #define LF_HANDLES 7
+#define LF_QUEUE_START 1024 /* events; more wait only if one turn causes that many */
 
 /* ---- events and effects ------------------------------------------------------------------------------------------------------ */
 
@@ -93,7 +94,7 @@ queue_event (lf_engine *e, const lf_event *ev)
 {
   if (e->queue_n == e->queue_cap)
     {
-      size_t cap = e->queue_cap ? e->queue_cap * 2 : 32;
+      size_t cap = e->queue_cap * 2;
       lf_event *q = realloc (e->queue, cap * sizeof *q);
       if (!q)
         return -1;
@@ -434,10 +435,13 @@ lf_engine_new (const lf_engine_options *o, lf_error *err)
   lf_buf_fini (&json);
   e->fleet = lf_fleet_new (&(lf_fleet_options){ .profile = o->profile, .concurrency = o->concurrency, .pick = LF_PICK_MRU, .rate_limit = o->rate_limit,
                                                 .scaling_limit = true, .freeze_delay_us = LF_FREEZE_DELAY_US });
-  if (!e->fleet || !e->enforcement_json)
+  e->queue = calloc (LF_QUEUE_START, sizeof *e->queue); /* here a failure can still be told; events of one turn are few */
+  e->queue_cap = e->queue ? LF_QUEUE_START : 0;
+  if (!e->fleet || !e->enforcement_json || !e->queue)
     {
       (void) LF_FAIL_NOMEM (err);
       lf_fleet_free (e->fleet);
+      free (e->queue);
       free (e->enforcement_json);
       free (e);
       return NULL;
@@ -445,6 +449,7 @@ lf_engine_new (const lf_engine_options *o, lf_error *err)
   if (start_handles (e, err) < 0 || !(e->events = lf_events_new (e, err)))
     {
       lf_fleet_free (e->fleet);
+      free (e->queue);
       free (e->enforcement_json);
       free (e);
       return NULL;
@@ -639,6 +644,12 @@ lf_engine_each_env (lf_engine *e, void (*visit) (const lf_env_info *i, void *use
 {
   env_visit v = { e, visit, user };
   lf_fleet_each (e->fleet, visit_env, &v);
+}
+
+int
+lf_engine_refused (lf_engine *e, int64_t n, lf_error *err)
+{
+  return lf_store_run_refused (e->store, n, err);
 }
 
 int

@@ -142,6 +142,7 @@ void
 lf_http_conn_refuse (lf_http_conn *c, int status)
 {
   bool streaming = c->streaming;
+  lf_http_server_refused (c->server);
   lf_http_conn_gone (c, true);
   if (c->state == ST_CLOSED)
     return;
@@ -331,7 +332,7 @@ on_eof (lf_http_conn *c, bool clean)
 }
 
 static void
-on_read (uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
+take (uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 {
   lf_http_conn *c = stream->data;
   if (nread == 0 || c->state == ST_CLOSED)
@@ -362,6 +363,15 @@ on_read (uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
     hold (c, buf->base + used, n - used);
   if (c->state == ST_HEAD && c->head.len > 0 && c->server->o.header_ms > 0)
     lf_http_server_arm (c->server);
+}
+
+static void
+on_read (uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
+{
+  lf_http_conn *c = stream->data;
+  take (stream, nread, buf);
+  if (c->state != ST_CLOSED)
+    lf_http_server_account (c);
 }
 
 void
@@ -439,7 +449,7 @@ lf_http_conn_start (lf_http_conn *c)
       lf_http_conn_close (c);
       return;
     }
-  if ((s->o.conns_max && s->conns_n > s->o.conns_max) || uv_read_start ((uv_stream_t *) &c->tcp, on_alloc, on_read) < 0)
+  if (!lf_http_server_room (c) || uv_read_start ((uv_stream_t *) &c->tcp, on_alloc, on_read) < 0)
     {
       lf_http_conn_close (c);
       return;
@@ -518,6 +528,7 @@ lf_http_conn_sweep (lf_http_conn *c, int64_t now, bool *again)
         }
       else if (c->queued > 0 && idle)
         {
+          lf_http_server_refused (c->server);
           lf_http_conn_gone (c, false);
           lf_http_conn_close (c);
           return;
@@ -527,4 +538,5 @@ lf_http_conn_sweep (lf_http_conn *c, int64_t now, bool *again)
       return;
     }
   shrink (c, again);
+  lf_http_server_account (c);
 }

@@ -75,6 +75,7 @@ struct lf_http_conn
   size_t headers_cap, trailers_cap;
   int64_t length_left;      /* Content-Length bytes still to come */
   int64_t wire_bytes;       /* of the message body as sent */
+  size_t held;              /* memory of its request, as the server has counted it */
   size_t queued;            /* answer bytes the socket has not taken */
   size_t stall_bytes;       /* of them at the last look of the timer: no change means a client that does not read */
   int status;               /* of a protocol error found by a callback of the parser, or 0 */
@@ -96,6 +97,7 @@ struct lf_http_server
   uv_idle_t idle;
   chain conns, wakes;
   size_t conns_n;
+  size_t held;              /* of all connections */
   int handles;              /* still to be closed before the memory may go */
   int64_t tick_ms;
   bool listening, closing;
@@ -118,6 +120,9 @@ void lf_http_server_arm (lf_http_server *s);         /* the timer has something 
 void lf_http_server_wake (lf_http_conn *c);          /* call lf_http_conn_wake soon, outside any callback of the user */
 void lf_http_server_forget (lf_http_conn *c);        /* c is being closed */
 void lf_http_server_unref (lf_http_server *s);       /* a handle is closed */
+void lf_http_server_refused (lf_http_server *s);     /* counts one */
+void lf_http_server_account (lf_http_conn *c);       /* its buffers have changed; may refuse it or another one */
+bool lf_http_server_room (lf_http_conn *c);          /* for one more connection, if necessary in the place of an idle one */
 
 /* conn.c */
 lf_http_conn *lf_http_conn_new (lf_http_server *s);   /* with a handle that has no socket yet; NULL: no memory */

@@ -271,8 +271,91 @@ lf_http_server_wake (lf_http_conn *c)
 }
 
 void
+lf_http_server_refused (lf_http_server *s)
+{
+  if (s->o.on_refused && !s->closing)
+    s->o.on_refused (s->o.user);
+}
+
+/* Reading a request: its memory can be given back by refusing it. */
+static bool
+reading_one (const lf_http_conn *c)
+{
+  return c->state == ST_HEAD || c->state == ST_LENGTH || c->state == ST_CHUNKED;
+}
+
+static lf_http_conn *
+largest (lf_http_server *s)
+{
+  lf_http_conn *most = NULL;
+  for (chain *l = s->conns.next; l != &s->conns; l = l->next)
+    {
+      lf_http_conn *c = CONTAINER (l, lf_http_conn, all);
+      if (reading_one (c) && !c->close_after && (!most || c->held > most->held))
+        most = c;
+    }
+  return most;
+}
+
+/* Whoever holds the most has to go: many who hold a little, or one who only wants a little, are not to suffer for it. */
+void
+lf_http_server_account (lf_http_conn *c)
+{
+  lf_http_server *s = c->server;
+  size_t now = c->head.cap + c->req.body.cap + c->pending.cap + c->trail.cap;
+  s->held += now - c->held;
+  c->held = now;
+  while (s->o.held_max && s->held > s->o.held_max)
+    {
+      lf_http_conn *most = largest (s);
+      if (!most || most->held == 0)
+        return;
+      lf_http_conn_refuse (most, 503);
+      if (most->state != ST_CLOSED)
+        {
+          lf_buf_fini (&most->req.body);
+          size_t left = most->head.cap + most->pending.cap + most->trail.cap;
+          s->held -= most->held - left;
+          most->held = left;
+          most->close_after = true;
+        }
+      if (most == c)
+        return;
+    }
+}
+
+/* Between two requests for the longest time. */
+static lf_http_conn *
+idlest (lf_http_server *s, const lf_http_conn *but)
+{
+  lf_http_conn *most = NULL;
+  for (chain *l = s->conns.next; l != &s->conns; l = l->next)
+    {
+      lf_http_conn *c = CONTAINER (l, lf_http_conn, all);
+      if (c != but && c->state == ST_HEAD && c->head.len == 0 && c->pending.len == 0 && (!most || c->since_ms < most->since_ms))
+        most = c;
+    }
+  return most;
+}
+
+bool
+lf_http_server_room (lf_http_conn *c)
+{
+  lf_http_server *s = c->server;
+  if (!s->o.conns_max || s->conns_n <= s->o.conns_max)
+    return true;
+  lf_http_conn *idle = idlest (s, c);
+  if (idle)
+    lf_http_conn_close (idle);
+  lf_http_server_refused (s);
+  return idle != NULL;
+}
+
+void
 lf_http_server_forget (lf_http_conn *c)
 {
+  c->server->held -= c->held;
+  c->held = 0;
   chain_remove (&c->all);
   chain_remove (&c->wake);
   c->server->conns_n--;

@@ -380,7 +380,7 @@ lf_sb_host_new (const lf_sb_host_options *o, lf_error *err)
       return NULL;
     }
   h->kind = lf_cg_driver_kind (h->cg);
-  lf_cg_sweep (h->cg);
+  h->swept = lf_cg_sweep (h->cg);
   if (prove (h, err) < 0)
     {
       lf_sb_host_free (h);
@@ -409,6 +409,12 @@ lf_sb_host_free (lf_sb_host *h)
   free (h->state_dir);
   free (h->attach);
   free (h);
+}
+
+int
+lf_sb_host_swept (const lf_sb_host *h)
+{
+  return h->swept;
 }
 
 const lf_enforcement *

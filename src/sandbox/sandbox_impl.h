@@ -48,6 +48,7 @@ struct lf_sb_host
   bool own_users;     /* each environment's runtime is a user of its own to the host */
   lf_sb_ranges uids, gids; /* what our own user namespace has */
   lf_buf uid_map, gid_map;
+  int swept; /* groups of dead daemons that were removed */
   int nice; /* our own, and so the functions' */
   lf_buf steps; /* what every root has */
   uint32_t steps_n;

@@ -21,6 +21,9 @@ static const char *const sql_text[LF_SQL_COUNT] = {
   [LF_SQL_RUN_END] = "UPDATE runs SET ended_us = ?2 WHERE id = ?1",
   [LF_SQL_ENV_BEGIN] = "INSERT INTO environments (id, function, started_us, network, enforcement, run) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
   [LF_SQL_ENV_END] = "UPDATE environments SET ended_us = ?2, end_reason = ?3 WHERE id = ?1",
+  [LF_SQL_RUN_REFUSED] = "UPDATE runs SET refused = ?2 WHERE id = ?1",
+  [LF_SQL_ENV_KILLED] = "UPDATE environments SET end_reason = 'killed' WHERE ended_us IS NULL AND end_reason IS NULL"
+                        " AND run IN (SELECT id FROM runs WHERE command = 'serve' AND ended_us IS NULL AND id <> ?1)",
   [LF_SQL_VIOLATION] = "INSERT INTO violations (request_id, function, at_us, limit_id, severity, used, allowed, unit, enforced, rule, message, fix, observed)"
                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
   [LF_SQL_EVENT] = "INSERT INTO events (request_id, function, accepted_us, attempts, due_us, payload) VALUES (?1, ?2, ?3, 0, ?3, ?4)",
@@ -263,6 +266,31 @@ lf_store_env_begin (lf_store *s, const char *id, const char *function, int64_t a
   lf_bind_str (st, 5, enforcement_json);
   lf_bind_i64 (st, 6, s->run);
   return run_statement (s, st, "the environment", err);
+}
+
+int
+lf_store_run_refused (lf_store *s, int64_t n, lf_error *err)
+{
+  sqlite3_stmt *st = writing (s, LF_SQL_RUN_REFUSED, err);
+  if (st == NULL)
+    return -1;
+  lf_bind_i64 (st, 1, s->run);
+  lf_bind_i64 (st, 2, n);
+  return run_statement (s, st, "the number of refused requests", err);
+}
+
+int
+lf_store_envs_killed (lf_store *s, int64_t *n, lf_error *err)
+{
+  *n = 0;
+  sqlite3_stmt *st = writing (s, LF_SQL_ENV_KILLED, err);
+  if (st == NULL)
+    return -1;
+  lf_bind_i64 (st, 1, s->run);
+  if (run_statement (s, st, "the environments of a daemon that was killed", err) != 0)
+    return -1;
+  *n = sqlite3_changes (s->db);
+  return lf_store_commit (s, err);
 }
 
 int

@@ -29,6 +29,24 @@ tests_fuzz_fuzz_eventstream_LDADD = $(FUZZ_LIBS)
 FUZZ_ROOMS_eventstream =
 FUZZ_LINK_eventstream =
 
+FUZZ_TESTS += tests/fuzz/fuzz_fleet
+tests_fuzz_fuzz_fleet_SOURCES = tests/fuzz/fuzz_fleet.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_fleet_LDADD = src/model/liblf_model.a src/profile/liblf_profile.a $(FUZZ_LIBS) -lm
+FUZZ_ROOMS_fleet = src/model
+FUZZ_LINK_fleet = src/profile/liblf_profile.a -lm
+
+FUZZ_TESTS += tests/fuzz/fuzz_profile
+tests_fuzz_fuzz_profile_SOURCES = tests/fuzz/fuzz_profile.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_profile_LDADD = src/profile/liblf_profile.a $(FUZZ_LIBS) -lm
+FUZZ_ROOMS_profile = src/profile
+FUZZ_LINK_profile = -lm
+
+FUZZ_TESTS += tests/fuzz/fuzz_log
+tests_fuzz_fuzz_log_SOURCES = tests/fuzz/fuzz_log.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_log_LDADD = src/store/liblf_store.a src/model/liblf_model.a src/profile/liblf_profile.a $(FUZZ_LIBS) $(SQLITE_LIBS) -lm -lpthread
+FUZZ_ROOMS_log = src/store
+FUZZ_LINK_log = src/model/liblf_model.a src/profile/liblf_profile.a $(SQLITE_LIBS) -lm -lpthread
+
 check_PROGRAMS += $(FUZZ_TESTS)
 TESTS += $(FUZZ_TESTS)
 EXTRA_DIST += tests/fuzz/corpus

@@ -4,9 +4,11 @@
 The machines are made with `unshare`: the limit of user namespaces is one of the user namespace that is entered, so nobody else notices."""
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 import urllib.request
 
 import pytest
@@ -63,9 +65,13 @@ MACHINES = {
 
 
 @pytest.fixture
-def place(tmp_path_factory):
-    """A copy of the program that every user may read and run, and a folder that user owns."""
-    top = tmp_path_factory.mktemp("place")
+def place():
+    """A copy of the program that every user may read and run, and a folder that user may write. Not in pytest's own folder, which it makes private."""
+    with tempfile.TemporaryDirectory(prefix="lfplace") as top:
+        yield fill(pathlib.Path(top))
+
+
+def fill(top):
     for name in ("lambdafit", "lambdafit-init"):
         shutil.copy(BUILD / name, top / name)
     shutil.copytree(SRC / "profiles", top / "profiles")
@@ -75,8 +81,6 @@ def place(tmp_path_factory):
     (top / "state").mkdir()
     for p in [top, *top.rglob("*")]:
         p.chmod(0o755 if p.is_dir() or os.access(p, os.X_OK) else 0o644)
-    for p in (top.parent, top.parent.parent):  # pytest's own folders are private
-        p.chmod(p.stat().st_mode | 0o011)
     (top / "state").chmod(0o777)
     return top
 
