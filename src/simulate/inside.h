@@ -67,13 +67,14 @@ int64_t lf_trace_length (const lf_trace *t);
 
 /* ---- events in order of time --------------------------------------------------------------------------------------------------- */
 
-/* A heap with four children a node: sixteen bytes an event, so that the children of one are one cache line, and one number, so that
- * comparing takes no branches: the time, then the order in which they were put in, then the id. */
-__extension__ typedef unsigned __int128 lf_due;
+/* A heap with four children a node: sixteen bytes an event, so that the children of one are one cache line, and one number to compare, so
+ * that it takes no branches: the time, then the order in which they were put in. That order is kept modulo 2^17: among more events of one
+ * moment it begins anew, the same in every run. */
+typedef struct lf_due { uint64_t key, id; } lf_due;
 typedef struct lf_queue { lf_due *v; size_t n, cap; uint32_t seq; void *memory; } lf_queue;
+#define LF_QUEUE_SEQ_BITS 17 /* the rest, 47 bits, is microseconds of 1,628 days */
 int lf_queue_reserve (lf_queue *q, size_t n);
 void lf_queue_fini (lf_queue *q);
-void lf_queue_renumber (lf_queue *q);
 
 /* v[3] is the root: its children are 4..7, and those of i begin at 4 (i - 2). */
 #define LF_QUEUE_ROOT 3
@@ -84,7 +85,7 @@ lf_queue_rise (lf_queue *q, size_t i, lf_due d)
   while (i > LF_QUEUE_ROOT)
     {
       size_t up = i / 4 + 2;
-      if (d >= q->v[up])
+      if (d.key >= q->v[up].key)
         break;
       q->v[i] = q->v[up];
       i = up;
@@ -96,9 +97,8 @@ lf_queue_rise (lf_queue *q, size_t i, lf_due d)
 static inline void
 lf_queue_put (lf_queue *q, int64_t at, uint32_t id)
 {
-  if (q->seq == UINT32_MAX)
-    lf_queue_renumber (q);
-  lf_queue_rise (q, LF_QUEUE_ROOT + q->n++, (lf_due) (uint64_t) at << 64 | (uint64_t) q->seq++ << 32 | id);
+  uint64_t key = (uint64_t) at << LF_QUEUE_SEQ_BITS | (q->seq++ & ((1u << LF_QUEUE_SEQ_BITS) - 1));
+  lf_queue_rise (q, LF_QUEUE_ROOT + q->n++, (lf_due){ key, id });
 }
 
 /* The hole goes down to the leaves along the smallest children, then the last one rises from there: it nearly always stays. */
@@ -106,7 +106,7 @@ static inline uint32_t
 lf_queue_pop (lf_queue *q)
 {
   lf_due *v = q->v;
-  uint32_t id = (uint32_t) v[LF_QUEUE_ROOT];
+  uint32_t id = (uint32_t) v[LF_QUEUE_ROOT].id;
   size_t end = LF_QUEUE_ROOT + --q->n, i = LF_QUEUE_ROOT, c;
   lf_due last = v[end];
   while ((c = 4 * (i - 2)) + 4 <= end)
@@ -114,8 +114,8 @@ lf_queue_pop (lf_queue *q)
       /* The sixteen grandchildren lie together: four lines, of which one will be needed. */
       for (size_t k = 0; k < 16; k += 4)
         __builtin_prefetch (&v[4 * (c - 2) + k]);
-      size_t a = c + (v[c + 1] < v[c]), b = c + 2 + (v[c + 3] < v[c + 2]);
-      size_t best = a + (b - a) * (size_t) (v[b] < v[a]);
+      size_t a = c + (v[c + 1].key < v[c].key), b = c + 2 + (v[c + 3].key < v[c + 2].key);
+      size_t best = a + (b - a) * (size_t) (v[b].key < v[a].key);
       v[i] = v[best];
       i = best;
     }
@@ -123,7 +123,7 @@ lf_queue_pop (lf_queue *q)
     {
       size_t best = c;
       for (size_t k = c + 1; k < end; k++)
-        best = v[k] < v[best] ? k : best;
+        best = v[k].key < v[best].key ? k : best;
       v[i] = v[best];
       i = best;
     }
@@ -135,7 +135,7 @@ lf_queue_pop (lf_queue *q)
 static inline int64_t
 lf_queue_next (const lf_queue *q)
 {
-  return q->n ? (int64_t) (uint64_t) (q->v[LF_QUEUE_ROOT] >> 64) : INT64_MAX;
+  return q->n ? (int64_t) (q->v[LF_QUEUE_ROOT].key >> LF_QUEUE_SEQ_BITS) : INT64_MAX;
 }
 
 #endif

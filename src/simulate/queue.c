@@ -33,22 +33,3 @@ lf_queue_fini (lf_queue *q)
   free (q->memory);
   *q = (lf_queue){ 0 };
 }
-
-static int
-order (const void *a, const void *b)
-{
-  const lf_due *x = a, *y = b;
-  return *x < *y ? -1 : *x > *y;
-}
-
-/* Once in four thousand million events the numbers are used up. Sorted, it is a heap as well. */
-void
-lf_queue_renumber (lf_queue *q)
-{
-  lf_due *v = q->v + LF_QUEUE_ROOT;
-  if (q->n)
-    qsort (v, q->n, sizeof *v, order);
-  for (size_t i = 0; i < q->n; i++)
-    v[i] = (v[i] >> 64 << 64) | (lf_due) i << 32 | (uint32_t) v[i];
-  q->seq = (uint32_t) q->n;
-}

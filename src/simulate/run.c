@@ -725,7 +725,7 @@ fetch_next (const sim *s)
 {
   if (!s->queue.n)
     return;
-  const char *p = (const char *) slot_at (s, (uint32_t) s->queue.v[LF_QUEUE_ROOT]);
+  const char *p = (const char *) slot_at (s, (uint32_t) s->queue.v[LF_QUEUE_ROOT].id);
   for (size_t i = 0; i < sizeof (slot); i += 64)
     __builtin_prefetch (p + i, 1);
 }
@@ -735,7 +735,7 @@ fetch_next_env (const sim *s)
 {
   if (!s->queue.n)
     return;
-  const char *p = (const char *) slot_at (s, (uint32_t) s->queue.v[LF_QUEUE_ROOT])->inv.env;
+  const char *p = (const char *) slot_at (s, (uint32_t) s->queue.v[LF_QUEUE_ROOT].id)->inv.env;
   for (size_t i = 0; i < sizeof (lf_env); i += 64)
     __builtin_prefetch (p + i, 1);
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Programs of `make bench` (scripts/bench drives them). The relay is the floor everything is compared with: the same two hops, nothing else.
-BENCH_TOOLS = tests/bench/bench_relay tests/bench/bench_load tests/bench/bench_runtime tests/bench/bench_launch
+BENCH_TOOLS = tests/bench/bench_relay tests/bench/bench_load tests/bench/bench_runtime tests/bench/bench_launch tests/bench/bench_simulate
 check_PROGRAMS += $(BENCH_TOOLS)
 tests_bench_bench_relay_SOURCES = tests/bench/bench_relay.c
 tests_bench_bench_relay_LDADD = $(UV_LIBS)
@@ -14,6 +14,9 @@ tests_bench_bench_runtime_LDFLAGS += -static
 endif
 tests_bench_bench_launch_SOURCES = tests/bench/bench_launch.c
 tests_bench_bench_launch_LDADD = src/sandbox/liblf_sandbox.a src/base/liblf_os.a src/base/liblf_base.a $(CJSON_LIBS) $(NETTLE_LIBS)
+tests_bench_bench_simulate_SOURCES = tests/bench/bench_simulate.c
+tests_bench_bench_simulate_LDADD = src/simulate/liblf_simulate.a src/model/liblf_model.a src/profile/liblf_profile.a src/base/liblf_os.a src/base/liblf_base.a \
+	$(CJSON_LIBS) $(NETTLE_LIBS) -lm
 
 EXTRA_DIST += scripts/bench
 BENCH_FLAGS = --write '$(abs_top_srcdir)/docs/performance.md'
