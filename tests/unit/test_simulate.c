@@ -28,7 +28,7 @@ rejections_are_erlang_b (void **state)
       world w;
       char arrivals[40];
       snprintf (arrivals, sizeof arrivals, "poisson:%g/s", cells[i].load / 2);
-      world_set (&w, arrivals, "exp:2s", NULL, "exp:2s", cells[i].keepalive, "20000s");
+      world_set (&w, arrivals, "exp:2s", NULL, "exp:2s", cells[i].keepalive, "10000s");
       w.options.concurrency = cells[i].servers;
       assert_within (&w, 10, rejected, erlang_b (cells[i].load, cells[i].servers), 1.3);
       world_fini (&w);
@@ -450,7 +450,7 @@ waits_are_erlang_c (void **state)
       double mean[10];
       int servers = cells[i].tasks * cells[i].places;
       snprintf (arrivals, sizeof arrivals, "poisson:%g/s", cells[i].load);
-      world_set (&w, arrivals, cells[i].law, NULL, NULL, -1, "30000s");
+      world_set (&w, arrivals, cells[i].law, NULL, NULL, -1, "15000s");
       for (size_t k = 0; k < LF_ARRAY_LEN (mean); k++)
         {
           lf_service_options o;

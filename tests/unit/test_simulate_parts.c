@@ -43,7 +43,7 @@ exponentials_have_their_shape (void **state)
 {
   (void) state;
   static const double above[] = { 0.001, 0.05, 0.2, 0.7, 1, 2, 4, 7, 7.7, 9, 11 };
-  int64_t n = 20000000, seen[LF_ARRAY_LEN (above)] = { 0 };
+  int64_t n = 6000000, seen[LF_ARRAY_LEN (above)] = { 0 };
   lf_rng rng;
   lf_rng_seed (&rng, 11, 1);
   for (int64_t i = 0; i < n; i++)
