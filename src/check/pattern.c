@@ -308,7 +308,7 @@ repeat_char (matcher *m, const rest *r, const char *s)
 {
   const char *at = s;
   long n = 0;
-  size_t k;
+  size_t k = 0;
   while ((r->lazy ? n < r->min : r->max < 0 || n < r->max) && (k = take_one (r->atom, r->atom_end, at)) > 0)
     {
       at += k;
