@@ -67,6 +67,7 @@ lf_deploy_op lf_deploy_list_functions, lf_deploy_get_function, lf_deploy_get_con
 lf_deploy_op lf_deploy_publish_version, lf_deploy_list_versions, lf_deploy_create_alias, lf_deploy_get_alias, lf_deploy_list_aliases,
     lf_deploy_update_alias, lf_deploy_delete_alias;
 lf_deploy_op lf_deploy_list_layers, lf_deploy_list_layer_versions, lf_deploy_get_layer, lf_deploy_get_layer_by_arn, lf_deploy_delete_layer;
+lf_deploy_op lf_deploy_create_url, lf_deploy_get_url, lf_deploy_update_url, lf_deploy_delete_url, lf_deploy_list_urls;
 lf_deploy_op lf_deploy_list_tags, lf_deploy_tag, lf_deploy_untag, lf_deploy_add_permission, lf_deploy_get_policy, lf_deploy_remove_permission;
 /* Answers that never change here, but without which deploy tools stop. */
 lf_deploy_op lf_deploy_signing, lf_deploy_runtime_management, lf_deploy_recursion, lf_deploy_scaling, lf_deploy_no_sources;

@@ -127,6 +127,7 @@ int lf_engine_set_reserved (lf_live_fn *fn, int64_t reserved, lf_error *err); /*
 /* How asynchronous events of a function are handled; texts may be NULL. They are checked, and copied. */
 typedef struct lf_async_settings { int retries; int64_t max_age_s; const char *on_success, *on_failure; } lf_async_settings;
 int lf_engine_set_async (lf_live_fn *fn, const lf_async_settings *s, lf_error *err);
+int lf_engine_set_url (lf_live_fn *fn, const lf_url_config *u, lf_error *err); /* copied */
 /* After every function was added: is each destination served? */
 int lf_engine_check_destinations (lf_engine *e, lf_error *err);
 

@@ -91,6 +91,9 @@ add_settings (const lf_deploy *d, const lf_dep_fn *fn, cJSON *o)
   lf_json_add_i64 (o, "async_max_age_s", f->async_max_age_s);
   lf_json_add_str (o, "on_success", f->on_success);
   lf_json_add_str (o, "on_failure", f->on_failure);
+  lf_json_add_str (o, "url_created", fn->url_created);
+  lf_json_add_str (o, "url_modified", fn->url_modified);
+  lf_dep_url_write (live, o);
 }
 
 int
@@ -249,6 +252,11 @@ apply_settings (lf_deploy *d, lf_dep_fn *fn, const cJSON *o)
     fprintf (stderr, "lambdafit: %s: %s\n", fn->name, err.why);
   if (live && (s.retries >= 0 || s.max_age_s != LF_NONE || s.on_success || s.on_failure) && lf_engine_set_async (live, &s, &err) < 0)
     fprintf (stderr, "lambdafit: %s: %s\n", fn->name, err.why);
+  const cJSON *url = cJSON_GetObjectItemCaseSensitive (o, "url");
+  if (live && cJSON_IsObject (url) && lf_dep_url_read (live, url) < 0)
+    fprintf (stderr, "lambdafit: %s: the settings of its URL cannot be read\n", fn->name);
+  read_text (fn->url_created, sizeof fn->url_created, o, "url_created");
+  read_text (fn->url_modified, sizeof fn->url_modified, o, "url_modified");
 }
 
 static const char *

@@ -52,6 +52,7 @@ struct lf_dep_fn
   int64_t next_version;
   cJSON *aliases, *tags, *policy;
   char policy_revision[37];
+  char url_created[32], url_modified[32];
   lf_dep_fn *next;
 };
 
@@ -168,6 +169,11 @@ int lf_dep_take_tags (lf_dep_fn *fn, const cJSON *tags, lf_refusal *no);
 
 /* $LATEST as it is now under the next number, not made ready yet (state Pending); the last version when nothing changed since. */
 lf_dep_version *lf_dep_publish (lf_deploy *d, lf_dep_fn *fn, const char *description, lf_refusal *no);
+
+/* ---- urls.c -------------------------------------------------------------------------------------------------------------------------- */
+
+int lf_dep_url_read (lf_live_fn *live, const cJSON *o);
+void lf_dep_url_write (const lf_live_fn *live, cJSON *o); /* adds "url" to a function's file */
 
 /* ---- small things ------------------------------------------------------------------------------------------------------------------- */
 

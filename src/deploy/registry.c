@@ -95,6 +95,8 @@ lf_dep_fn_new (lf_deploy *d, const char *name, const char *region)
   fn->tags = cJSON_CreateObject ();
   fn->policy = cJSON_CreateArray ();
   lf_uuid4 (fn->policy_revision);
+  lf_iso8601_ms (lf_wall_us (), fn->url_created); /* for one of a template; others say when theirs was made */
+  memcpy (fn->url_modified, fn->url_created, sizeof fn->url_modified);
   if (!fn->name || !fn->region || !fn->aliases || !fn->tags || !fn->policy || !lf_dep_version_new (fn, LF_DEP_LATEST))
     {
       lf_dep_fn_free (fn);

@@ -48,17 +48,21 @@ place_of (lf_live_fn *fn)
   return at;
 }
 
-/* What lf_engine_set_reserved and lf_engine_set_async have set stays. */
+/* What lf_engine_set_reserved, _async and _url have set stays. */
 static int
 keep_settings (const lf_function *from, lf_function *to, lf_error *err)
 {
   char *success = lf_strdup (from->on_success), *failure = lf_strdup (from->on_failure);
-  if ((from->on_success && !success) || (from->on_failure && !failure))
+  lf_url_config url = { 0 };
+  if (lf_url_config_copy (&url, &from->url, err) < 0 || (from->on_success && !success) || (from->on_failure && !failure))
     {
       free (success);
       free (failure);
+      lf_url_config_fini (&url);
       return LF_FAIL_NOMEM (err);
     }
+  lf_url_config_fini (&to->url);
+  to->url = url;
   free (to->on_success);
   free (to->on_failure);
   to->on_success = success;

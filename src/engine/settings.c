@@ -99,6 +99,17 @@ lf_engine_set_async (lf_live_fn *fn, const lf_async_settings *s, lf_error *err)
   return 0;
 }
 
+int
+lf_engine_set_url (lf_live_fn *fn, const lf_url_config *u, lf_error *err)
+{
+  lf_url_config copy = { 0 };
+  if (lf_url_config_copy (&copy, u, err) < 0)
+    return -1;
+  lf_url_config_fini (&fn->prep.f.url);
+  fn->prep.f.url = copy;
+  return 0;
+}
+
 bool
 lf_destination_wanted (const lf_live_fn *fn)
 {

@@ -526,6 +526,32 @@ def test_events_of_a_version_go_on_with_it(serve):
     wait_for(lambda: [r for r in d.rows() if r["status"] == "ok" and b"code one" in (r["log_tail"] or "").encode() and "Version: 1" in r["log_tail"]], "the event ran", 30)
 
 
+def test_settings_of_urls(serve):
+    d = serve(args=["--network", "none"])
+    c = client(d)
+    arn = create(c, code=make_zip({"app.py": "def h(e, c):\n    return e['rawPath']\n"}))["FunctionArn"]
+    assert refused(c.get_function_url_config, FunctionName="f") == ("ResourceNotFoundException", "The resource you requested does not exist.")
+    assert refused(c.create_function_url_config, FunctionName="none", AuthType="NONE") == ("ResourceNotFoundException", "Function does not exist")
+    made = c.create_function_url_config(FunctionName="f", AuthType="NONE", Cors={"AllowOrigins": ["*"], "MaxAge": 60})
+    assert made["FunctionUrl"] == f"http://f.lambda-url.localhost:{d.port}/" and made["FunctionArn"] == arn and made["Cors"] == {"AllowOrigins": ["*"], "MaxAge": 60}
+    assert d.request("GET", "/lambda-url/f/some/path", headers={"Origin": "http://x"}).headers["access-control-allow-origin"] == "*"
+    assert refused(c.create_function_url_config, FunctionName="f", AuthType="NONE") == ("ResourceConflictException",
+        f"Failed to create function url config for [functionArn = {arn}]. Error message:  FunctionUrlConfig exists for this Lambda function")
+    c.update_function_url_config(FunctionName="f", AuthType="AWS_IAM")
+    assert d.request("GET", "/lambda-url/f/p").status == 403
+    d.request("PUT", "/2021-10-31/functions/f/url", b'{"InvokeMode": "RESPONSE_STREAM"}')
+    c.update_function_configuration(FunctionName="f", MemorySize=256)
+    ready(c)
+    d.stop()
+    d = serve(args=["--network", "none"])
+    c = client(d)
+    kept = d.request("GET", "/2021-10-31/functions/f/url").json
+    assert (kept["AuthType"], kept["InvokeMode"], kept["Cors"], kept["CreationTime"]) == ("AWS_IAM", "RESPONSE_STREAM", made["Cors"], made["CreationTime"])
+    assert [u["AuthType"] for u in c.list_function_url_configs(FunctionName="f")["FunctionUrlConfigs"]] == ["AWS_IAM"]
+    c.delete_function_url_config(FunctionName="f")
+    assert d.request("GET", "/lambda-url/f/p").body == b"/p" and c.list_function_url_configs(FunctionName="f")["FunctionUrlConfigs"] == []
+
+
 def test_lists_come_in_pages(empty):
     c = client(empty)
     for name in ("a", "b", "c"):
