@@ -103,7 +103,7 @@ const lf_command lf_commands[] = {
     "  lambdafit simulate --arrivals burst:500@0s --warm fixed:5s --init fixed:2s --memory 1769 --for 1h\n"
     "  lambdafit simulate --arrivals azure2021:trace.txt --init fixed:800ms --limit 200 --html page.html\n",
     "arrivals for warm simulate.init simulate.cold simulate.from db only with sweep beside latency-goal tasks cpu-share fail async retries async-retries async-max-age memory simulate.timeout tmp keepalive life concurrency limit "
-    "pick simulate.rate-limit scaling seed seeds simulate.runtime arch region profile simulate.name json html log start simulate.quiet", 0, 0, lf_cmd_simulate },
+    "pick rate-limit scaling seed seeds simulate.runtime arch region profile simulate.name json html log start simulate.quiet", 0, 0, lf_cmd_simulate },
   { "help", "help [COMMAND]", "this help, or a command's", "Prints the help of a command.", "  lambdafit help run\n", "format", 0, 1, lf_cmd_help },
 };
 const size_t lf_commands_n = LF_ARRAY_LEN (lf_commands);

@@ -115,7 +115,6 @@ const lf_opt lf_opts[] = {
   S_TEXT ("simulate", "runtime", "ID", runtime, "python3.12", "decides whether init is billed on older platforms"),
   { "timeout", 0, "S", "function timeout in seconds", "the profile's longest, 900", LF_OPT_INT, AT (timeout), 1, 1000000, false, "simulate" },
   { "quiet", 'q', NULL, "no progress", NULL, LF_OPT_FLAG, AT (quiet), 0, 0, false, "simulate" },
-  S_TEXT ("simulate", "rate-limit", "on|off", rate_limit, "on", "enforce requests per second (10 for each unit of concurrency)"),
   TEXT ("scaling", 0, "on|off", scaling, "on", "enforce the rate at which environments may start (1000 at once, 1000 more every 10 s)"),
   INT ("seed", 0, "N", seed, 0, INT64_MAX, "1", "the first seed; the same seed gives the same bytes"),
   INT ("seeds", 0, "N", seeds, 1, 10000, "1", "how many runs with different seeds: means with 95 % intervals"),

@@ -394,10 +394,29 @@ settings (lf_scenario *s, const lf_args *a, lf_error *err)
   o->work_n = s->n;
   o->concurrency = a->limit;
   o->requests_max = LF_NONE;
-  return pick_of (a->pick, &o->pick, err) != 0 || lf_sim_on_off ("--rate-limit", a->rate_limit, true, &o->rate_limit, err) != 0
+  return pick_of (a->pick, &o->pick, err) != 0 || lf_sim_on_off ("--rate-limit", a->rate_limit, false, &o->rate_limit, err) != 0
                  || lf_sim_on_off ("--scaling", a->scaling, true, &o->scaling_limit, err) != 0 || length (s, a->for_, err) != 0 || reservations (s, err) != 0
              ? -1
              : 0;
+}
+
+/* What holds of every simulation and is not plain from its options. */
+static int
+standing_assumptions (lf_scenario *s)
+{
+  const lf_profile *p = s->profile;
+  const lf_sim_options *o = &s->options;
+  int64_t keep = s->item[0].fn.keepalive_ms != LF_NONE ? s->item[0].fn.keepalive_ms : p->keepalive_ms;
+  int bad = lf_scenario_assume (s, "an idle environment is kept for exactly %.6g s (AWS publishes no number) and ends sooner for no other reason%s", (double) keep / 1000,
+                                s->item[0].fn.life_ms == LF_NONE ? "" : " than its age (--life)");
+  bad |= lf_scenario_assume (s, "a month is 30 days of this traffic, at list prices without the free tier");
+  if (!o->rate_limit)
+    bad |= lf_scenario_assume (s, "the request rate is not limited (Lambda: %lld a second for each unit of concurrency); --rate-limit on", (long long) p->requests_per_concurrency);
+  if (!o->scaling_limit)
+    bad |= lf_scenario_assume (s, "the rate at which environments start is not limited");
+  if (s->item[0].has_cold)
+    bad |= lf_scenario_assume (s, "a cold request's whole response counts as duration: how much of it is init is not known");
+  return bad;
 }
 
 lf_scenario *
@@ -419,7 +438,11 @@ lf_scenario_new (const lf_args *a, const lf_args *base, lf_sim_stock *stock, lf_
       s->profile = stock->profile;
       const char *name = a->name ? a->name : a->from ? a->from : "function";
       if (add_work (s, a, base, name, stock, err) == 0 && add_beside (s, a, stock, err) == 0 && settings (s, a, err) == 0)
-        return s;
+        {
+          if (standing_assumptions (s) == 0)
+            return s;
+          (void) LF_FAIL_NOMEM (err);
+        }
     }
   lf_scenario_free (s);
   return NULL;
