@@ -187,6 +187,9 @@ measure (lf_sim_run *run, const lf_sim_result *r)
   SET (latency_p95, lf_hist_percentile (&r->latency, 95) / 1000);
   SET (latency_p99, lf_hist_percentile (&r->latency, 99) / 1000);
 #undef SET
+  if (r->latency.n == 0)
+    for (int i = LF_METRIC_wait_mean; i <= LF_METRIC_latency_p99; i++)
+      m[i] = -1; /* nothing was served: no times, not times of nought */
 }
 
 static int
@@ -315,7 +318,7 @@ lf_sim_estimates (const lf_sim_run *runs, size_t n, lf_estimate out[LF_METRIC_CO
     {
       size_t k = 0;
       for (size_t i = 0; v && i < n; i++)
-        if (m != LF_METRIC_lifespan_mean_s || runs[i].metric[m] >= 0)
+        if (runs[i].metric[m] >= 0)
           v[k++] = runs[i].metric[m];
       out[m] = lf_estimate_of (v, k);
       if (k == 0)

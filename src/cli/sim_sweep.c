@@ -2,6 +2,7 @@
  *
  * simulate --sweep NAME=V1,V2: every combination of values of options, and which of them no other beats in everything.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,11 +112,18 @@ lost (const lf_estimate m[LF_METRIC_COUNT])
   return (m[LF_METRIC_throttled].mean + m[LF_METRIC_failed].mean) / (m[LF_METRIC_requests].mean > 0 ? m[LF_METRIC_requests].mean : 1);
 }
 
+/* Where nothing was served there is no time, which is worse than any. */
+static double
+p95 (const lf_estimate m[LF_METRIC_COUNT])
+{
+  return m[LF_METRIC_latency_p95].mean < 0 ? HUGE_VAL : m[LF_METRIC_latency_p95].mean;
+}
+
 static bool
 beats (const lf_estimate x[LF_METRIC_COUNT], const lf_estimate y[LF_METRIC_COUNT])
 {
-  const double a[] = { x[LF_METRIC_monthly_cost_usd].mean, x[LF_METRIC_latency_p95].mean, x[LF_METRIC_cold].mean, lost (x) };
-  const double b[] = { y[LF_METRIC_monthly_cost_usd].mean, y[LF_METRIC_latency_p95].mean, y[LF_METRIC_cold].mean, lost (y) };
+  const double a[] = { x[LF_METRIC_monthly_cost_usd].mean, p95 (x), x[LF_METRIC_cold].mean, lost (x) };
+  const double b[] = { y[LF_METRIC_monthly_cost_usd].mean, p95 (y), y[LF_METRIC_cold].mean, lost (y) };
   bool better = false;
   for (size_t i = 0; i < LF_ARRAY_LEN (a); i++)
     {

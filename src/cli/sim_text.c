@@ -194,7 +194,9 @@ cell (lf_table *t, lf_estimate e, lf_sim_form as)
   char v[48], half[48];
   lf_sim_figure (e.mean, as, v);
   lf_sim_figure (e.half, as, half);
-  if (e.half > 0)
+  if (e.mean < 0)
+    lf_table_add (t, "-");
+  else if (e.half > 0)
     lf_table_add (t, "%s ± %s", v, half);
   else
     lf_table_add (t, "%s", v);

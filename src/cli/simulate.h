@@ -103,7 +103,7 @@ typedef struct lf_sim_run
   uint64_t seed;
   bool keep;                      /* the result, for what happens over time */
   bool done, known_cost;
-  double metric[LF_METRIC_COUNT]; /* lifespan < 0: none ended */
+  double metric[LF_METRIC_COUNT]; /* < 0: there was none to measure */
   lf_sim_result *result;          /* if kept; its histograms are freed */
   lf_error err;
 } lf_sim_run;

@@ -79,9 +79,14 @@ def test_a_missing_file_is_status_4():
     assert simulate("--arrivals", "poisson:1/s", "--warm", "empirical:/nowhere/at/all", check=False).returncode == 4
 
 
+def test_nothing_served_has_no_times():
+    r = figures("--arrivals", "csv:-", "--warm", "fixed:1s", stdin="")
+    assert r["requests"] == 0 and r["latency_ms"] == {"mean": None, "p50": None, "p95": None, "p99": None} and r["alternatives"] == []
+
+
 def test_a_limit_of_nought_throttles_everything():
     r = figures("--arrivals", "constant:10/s", "--warm", "fixed:1s", "--limit", "0", "--for", "10s")
-    assert r["throttled"] == r["requests"] == 100 and r["cost_usd"] == 0
+    assert r["throttled"] == r["requests"] == 100 and r["cost_usd"] == 0 and r["latency_ms"]["p95"] is None
 
 
 # ---- beside Lambda -----------------------------------------------------------------------------------------------------------------------
