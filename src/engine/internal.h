@@ -33,6 +33,7 @@ struct lf_live_fn
   bool reloaded;             /* changed files took its place away */
   size_t reload_cold;        /* environments that will be started only because of a reload */
   lf_live_fn *next;          /* in the engine's functions, or in its retired ones */
+  lf_time_us watched_at;     /* when its code was last looked at */
 };
 
 /* Text with a bound: only the newest LF_LOG_KEEP bytes matter. */

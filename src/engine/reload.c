@@ -9,6 +9,9 @@
 
 #include "internal.h"
 
+/* Who calls a thousand times a second does not change the code between two calls. */
+#define WATCH_AGE_US 200
+
 struct lf_reload
 {
   uv_work_t work;
@@ -182,6 +185,10 @@ lf_reload_wait (lf_call *c)
   char what[256];
   if (!fn->prep.watch || c->engine->closing)
     return false;
+  lf_time_us now = lf_now_us ();
+  if (!fn->reloading && now - fn->watched_at < WATCH_AGE_US)
+    return false;
+  fn->watched_at = now;
   if (!fn->reloading && (!lf_watch_changed (fn->prep.watch, what) || start (fn, what) < 0))
     return false;
   wait_for_it (c);

@@ -395,7 +395,7 @@ lf_cg_new (lf_cg_driver *d, const char *name, const lf_cg_limits *l, lf_error *e
   g->d = d;
   snprintf (g->name, sizeof g->name, "%s", name);
   g->dir = g->mem = g->stat = g->peak = g->cpu = g->cpuacct = g->freezer = g->event = g->poll = -1;
-  g->mark = LF_NONE;
+  g->mark = g->throttled_us = LF_NONE;
   /* A group that exists already belongs to someone else: then nothing of it may be removed. */
   for (int h = 0; h < LF_CGH_COUNT; h++)
     if (d->at[h] >= 0 && lf_cgp_exists (d->at[h], name))

@@ -82,6 +82,8 @@ struct lf_cg
   int mem, stat, peak, cpu, cpuacct, freezer; /* hot files, -1 where there is none */
   int event, poll;                      /* v1: eventfd inside an epoll; v2: event alone */
   int64_t mark;                         /* threshold armed, LF_NONE */
+  int64_t quota_us, slices_us, throttled_us; /* v1: CPU time for a period, 0 for no limit; what of it may lie unused on other processors; last reading */
+  int64_t window_at, window_cpu, before_cpu; /* v1: CPU time when this window and the one before began */
 };
 
 /* ---- files: all return -errno on failure ---- */

@@ -15,6 +15,8 @@
 
 #include "cgroup_impl.h"
 
+#define CPU_SLICE_US 5000 /* the kernel hands out the quota in such parts */
+
 static bool
 usable_base (int fd)
 {
@@ -174,6 +176,8 @@ v1_limit (lf_cg *g, const lf_cg_limits *l, lf_error *err)
     {
       bool all = l->cpu_milli == LF_CG_CPU_ALL;
       int64_t quota = all ? -1 : l->cpu_milli * LF_CG_CPU_PERIOD_US / 1000;
+      g->quota_us = all ? 0 : quota < 1000 ? 1000 : quota;
+      g->slices_us = CPU_SLICE_US * sysconf (_SC_NPROCESSORS_ONLN);
       if ((r = put_i64 (g, LF_CGH_CPU, "cpu.cfs_period_us", LF_CG_CPU_PERIOD_US)) < 0)
         return fail_limit (err, "cpu.cfs_period_us", r);
       if ((r = put_i64 (g, LF_CGH_CPU, "cpu.cfs_quota_us", quota < 1000 && !all ? 1000 : quota)) < 0)
@@ -270,6 +274,23 @@ v1_kill (lf_cg *g)
   return -1;
 }
 
+/* Only who has used up the quota within a period can have been throttled. A period is shorter than a window, and what was used since the
+ * window before this one began is known: below the quota, less the slices of 5 ms that other processors may hold, nothing was. */
+static bool
+may_be_throttled (lf_cg *g, int64_t cpu_us)
+{
+  if (cpu_us == LF_NONE || g->throttled_us == LF_NONE || !g->quota_us)
+    return true;
+  int64_t now = lf_now_us (), used = cpu_us - g->before_cpu;
+  if (now - g->window_at >= LF_CG_CPU_PERIOD_US)
+    {
+      g->before_cpu = g->window_cpu;
+      g->window_cpu = cpu_us;
+      g->window_at = now;
+    }
+  return used >= g->quota_us - g->slices_us;
+}
+
 static void
 v1_usage (lf_cg *g, lf_cg_usage *u, bool all)
 {
@@ -279,11 +300,13 @@ v1_usage (lf_cg *g, lf_cg_usage *u, bool all)
   u->peak_bytes = lf_cgp_pread_i64 (g->peak);
   int64_t ns = lf_cgp_pread_i64 (g->cpuacct);
   u->cpu_us = ns == LF_NONE ? LF_NONE : ns / 1000;
-  if (lf_cgp_pread (g->cpu, text, sizeof text) > 0)
+  if (all || may_be_throttled (g, u->cpu_us))
     {
-      ns = lf_cgp_key (text, "throttled_time");
-      u->throttled_us = ns == LF_NONE ? LF_NONE : ns / 1000;
+      g->throttled_us = LF_NONE;
+      if (lf_cgp_pread (g->cpu, text, sizeof text) > 0 && (ns = lf_cgp_key (text, "throttled_time")) != LF_NONE)
+        g->throttled_us = ns / 1000;
     }
+  u->throttled_us = g->throttled_us;
   if (!all)
     return;
   if (g->d->at[LF_CGH_MEMORY] >= 0 && lf_cgp_read (g->d->at[LF_CGH_MEMORY], in_group (g, "memory.oom_control", p), text, sizeof text) > 0)
