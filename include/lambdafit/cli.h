@@ -22,7 +22,7 @@ typedef struct lf_args
   /* run, invoke */
   const char *event, *db, *endpoint;
   int64_t count, parallel;
-  bool cold, json, quiet, tail, async;
+  bool cold, json, quiet, tail, async, stream;
   /* serve */
   const char *host, *port_file;
   int64_t port, account_concurrency;

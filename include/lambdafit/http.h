@@ -98,6 +98,11 @@ typedef struct lf_http_answer { int status; lf_http_header *headers; size_t head
 /* endpoint "http://127.0.0.1:3001". timeout_ms 0: none. A refused connection is LF_EXIT_IO with the fix "start it with lambdafit serve". */
 int lf_http_call (const char *endpoint, const char *method, const char *path, const lf_http_pair *headers, size_t n, const void *body,
                   size_t len, int64_t timeout_ms, lf_http_answer *out, lf_error *err);
+/* The same for an answer that comes in pieces: `piece` is called whenever more of the body of a 200 is there. out->body holds what is not yet
+ * taken; what it takes it removes from the front with lf_http_answer_take. Other answers are read whole. */
+int lf_http_call_stream (const char *endpoint, const char *method, const char *path, const lf_http_pair *headers, size_t n, const void *body,
+                         size_t len, void (*piece) (lf_http_answer *a, void *user), void *user, lf_http_answer *out, lf_error *err);
+void lf_http_answer_take (lf_http_answer *a, size_t n);
 lf_str lf_http_answer_get (const lf_http_answer *a, const char *name);
 void lf_http_answer_fini (lf_http_answer *a);
 

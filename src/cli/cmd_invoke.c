@@ -16,10 +16,10 @@ endpoint (const lf_args *a)
   return e && e[0] ? e : "http://127.0.0.1:3001";
 }
 
+/* The end of the log, as base64. */
 static void
-print_tail (const lf_http_answer *ans)
+print_tail (lf_str log)
 {
-  lf_str log = lf_http_answer_get (ans, "X-Amz-Log-Result");
   lf_buf text LF_CLEANUP (lf_buf_fini), clean LF_CLEANUP (lf_buf_fini);
   lf_buf_init (&text, 0);
   lf_buf_init (&clean, 0);
@@ -35,17 +35,17 @@ print_tail (const lf_http_answer *ans)
 
 /* A name may hold characters that a path may not. */
 static char *
-invoke_path (const char *name)
+invoke_path (const char *name, bool stream)
 {
   lf_buf b;
   lf_buf_init (&b, 4096);
-  lf_buf_adds (&b, "/2015-03-31/functions/");
+  lf_buf_adds (&b, stream ? "/2021-11-15/functions/" : "/2015-03-31/functions/");
   for (const char *p = name; *p; p++)
     if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr ("-_.~", *p))
       lf_buf_addc (&b, *p);
     else
       lf_buf_addf (&b, "%%%02X", (unsigned char) *p);
-  lf_buf_adds (&b, "/invocations");
+  lf_buf_adds (&b, stream ? "/response-streaming-invocations" : "/invocations");
   char *path = lf_buf_take (&b);
   lf_buf_fini (&b);
   return path;
@@ -66,6 +66,71 @@ service_error (const char *name, const lf_http_answer *ans, lf_error *err)
   return lf_cli_error (err);
 }
 
+/* ---- a response in pieces ----------------------------------------------------------------------------------------------------------- */
+
+typedef struct stream { cJSON *end; bool broken; lf_error err; } stream;
+
+/* Whole messages are at the front of the body: their payload goes out at once. */
+static void
+on_piece (lf_http_answer *ans, void *user)
+{
+  stream *s = user;
+  lf_es_message m;
+  size_t at = 0;
+  ptrdiff_t n = 0;
+  while (!s->broken && (n = lf_es_decode (ans->body.data + at, ans->body.len - at, &m, &s->err)) > 0)
+    {
+      lf_str type = lf_es_get (&m, ":event-type");
+      if (type.n == 12 && memcmp (type.p, "PayloadChunk", 12) == 0)
+        fwrite (m.payload.p, 1, m.payload.n, stdout);
+      else if (!s->end)
+        s->end = lf_json_parse (m.payload.p, m.payload.n, "the end of the stream", &s->err);
+      at += (size_t) n;
+    }
+  s->broken = s->broken || n < 0;
+  fflush (stdout);
+  lf_http_answer_take (ans, s->broken ? ans->body.len : at);
+}
+
+/* What the last message says: nothing, or what went wrong. */
+static int
+end_stream (const lf_args *a, const stream *s, lf_error *err)
+{
+  const char *tail = s->end ? lf_json_str (s->end, "LogResult") : NULL, *details = s->end ? lf_json_str (s->end, "ErrorDetails") : NULL;
+  if (s->broken || !s->end)
+    {
+      (void) LF_FAIL (err, LF_EXIT_IO, a->rest[0], "", "the stream broke off%s%s", s->err.why[0] ? ": " : "", s->err.why);
+      return lf_cli_error (err);
+    }
+  fputc ('\n', stdout);
+  if (tail)
+    print_tail ((lf_str){ tail, strlen (tail) });
+  const char *message = lf_json_str (s->end, "Message"), *code = lf_json_str (s->end, "ErrorCode");
+  if (!code && !message)
+    return 0;
+  (void) LF_FAIL (err, code ? LF_EXIT_FAILED : LF_EXIT_IO, a->rest[0], "", "%.1900s", details ? details : message ? message : code);
+  return lf_cli_error (err);
+}
+
+static int
+invoke_stream (const lf_args *a, const lf_buf *event)
+{
+  lf_error err = { 0 };
+  lf_http_answer ans = { 0 };
+  stream s = { 0 };
+  char *path LF_CLEANUP (lf_freep) = invoke_path (a->rest[0], true);
+  lf_http_pair h[2] = { { "Content-Type", "application/json" }, { "X-Amz-Log-Type", "Tail" } };
+  if (!path || lf_http_call_stream (endpoint (a), "POST", path, h, a->tail ? 2 : 1, event->data, event->len, on_piece, &s, &ans, &err) < 0)
+    {
+      cJSON_Delete (s.end);
+      return lf_cli_error (&err);
+    }
+  int status = ans.status == 200 ? end_stream (a, &s, &err) : service_error (a->rest[0], &ans, &err);
+  lf_http_answer_fini (&ans);
+  cJSON_Delete (s.end);
+  return status;
+}
+
 int
 lf_cmd_invoke (const lf_args *a)
 {
@@ -74,7 +139,14 @@ lf_cmd_invoke (const lf_args *a)
   lf_buf_init (&event, 0);
   if (lf_args_event (a, &event, &err) < 0)
     return lf_cli_error (&err);
-  char *path LF_CLEANUP (lf_freep) = invoke_path (a->rest[0]);
+  if (a->stream && a->async)
+    {
+      (void) LF_FAIL (&err, LF_EXIT_USAGE, "--stream", "leave out one of the two", "an asynchronous invocation (--async) has no response");
+      return lf_cli_error (&err);
+    }
+  if (a->stream)
+    return invoke_stream (a, &event);
+  char *path LF_CLEANUP (lf_freep) = invoke_path (a->rest[0], false);
   lf_http_pair h[3] = { { "Content-Type", "application/json" }, { "X-Amz-Invocation-Type", a->async ? "Event" : "RequestResponse" }, { "X-Amz-Log-Type", "Tail" } };
   lf_http_answer ans = { 0 };
   if (!path || lf_http_call (endpoint (a), "POST", path, h, a->tail && !a->async ? 3 : 2, event.data, event.len, 0, &ans, &err) < 0)
@@ -89,7 +161,7 @@ lf_cmd_invoke (const lf_args *a)
     {
       fwrite (ans.body.data, 1, ans.body.len, stdout);
       fputc ('\n', stdout);
-      print_tail (&ans);
+      print_tail (lf_http_answer_get (&ans, "X-Amz-Log-Result"));
       if (lf_http_answer_get (&ans, "X-Amz-Function-Error").n)
         status = LF_EXIT_FAILED;
     }

@@ -42,8 +42,9 @@ const lf_command lf_commands[] = {
     "Sends the event to the daemon and prints the response. Exit status: 1 when the function failed, 4 when there is no daemon.",
     "  lambdafit invoke classify -e event.json\n"
     "  lambdafit invoke classify -e '{\"n\": 1}' --tail\n"
-    "  lambdafit invoke worker --async\n",
-    "event tail async endpoint json", 1, 1, lf_cmd_invoke },
+    "  lambdafit invoke worker --async\n"
+    "  lambdafit invoke talker --stream\n",
+    "event tail async stream endpoint json", 1, 1, lf_cmd_invoke },
   { "ps", "ps [OPTIONS]", "the daemon's execution environments", "Shows each execution environment: function, state, age, invocations served, memory, /tmp, and what is left of its keepalive.",
     "  lambdafit ps\n  lambdafit ps --json\n", "json endpoint", 0, 0, lf_cmd_ps },
   { "log", "log [OPTIONS]", "the logged invocations", "Reads the log (live, or a file from elsewhere): one invocation a line, oldest first. With --json each line is an object.",

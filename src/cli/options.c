@@ -65,6 +65,7 @@ const lf_opt lf_opts[] = {
   FLAG ("no-reload", 0, no_reload, "go on with the code of the start when a function's files change"),
   FLAG ("tail", 0, tail, "print the end of the invocation's log to standard error"),
   FLAG ("async", 0, async, "asynchronous invocation: queued, retried, no response"),
+  FLAG ("stream", 0, stream, "print the response while the function makes it (InvokeWithResponseStream)"),
   TEXT ("endpoint", 0, "URL", endpoint, "$LAMBDAFIT_ENDPOINT, or http://127.0.0.1:3001", "the daemon"),
   TEXT ("function", 'f', "NAME", function, "all", "only this function"),
   FLAG ("errors", 0, errors, "only invocations that did not end well"),

@@ -29,6 +29,8 @@ typedef struct call
   lf_http_answer *out;
   bool in_value, done, informational, no_memory;
   size_t names_cap;
+  void (*piece) (lf_http_answer *a, void *user);
+  void *user;
 } call;
 
 /* "http://HOST[:PORT][/PREFIX]" */
@@ -220,6 +222,7 @@ on_headers_complete (llhttp_t *p)
 {
   call *c = p->data;
   c->informational = p->status_code / 100 == 1;
+  c->out->status = p->status_code;
   p->upgrade = 0;
   return 0;
 }
@@ -236,7 +239,11 @@ on_body (llhttp_t *p, const char *at, size_t n)
 {
   call *c = p->data;
   if (lf_buf_add (&c->out->body, at, n) == 0)
-    return 0;
+    {
+      if (c->piece && c->out->status == 200)
+        c->piece (c->out, c->user);
+      return 0;
+    }
   c->no_memory = true;
   return HPE_USER;
 }
@@ -323,12 +330,11 @@ build (call *c, const char *method, const char *path, const lf_http_pair *header
   return lf_buf_adds (b, "Connection: close\r\n\r\n");
 }
 
-int
-lf_http_call (const char *endpoint, const char *method, const char *path, const lf_http_pair *headers, size_t n, const void *body,
-              size_t len, int64_t timeout_ms, lf_http_answer *out, lf_error *err)
+static int
+make_call (call c, const char *method, const char *path, const lf_http_pair *headers, size_t n, const void *body, size_t len, lf_error *err)
 {
-  call c = { .endpoint = endpoint, .fd = -1, .out = out, .deadline = timeout_ms > 0 ? lf_now_us () + timeout_ms * 1000 : LF_NONE };
   LF_CLEANUP (lf_buf_fini) lf_buf head = { 0 };
+  lf_http_answer *out = c.out;
   *out = (lf_http_answer){ 0 };
   lf_buf_init (&out->body, BODY_MAX);
   lf_buf_init (&out->head, HEAD_MAX);
@@ -347,6 +353,33 @@ lf_http_call (const char *endpoint, const char *method, const char *path, const 
   if (rc < 0)
     lf_http_answer_fini (out);
   return rc;
+}
+
+int
+lf_http_call (const char *endpoint, const char *method, const char *path, const lf_http_pair *headers, size_t n, const void *body,
+              size_t len, int64_t timeout_ms, lf_http_answer *out, lf_error *err)
+{
+  int64_t deadline = timeout_ms > 0 ? lf_now_us () + timeout_ms * 1000 : LF_NONE;
+  return make_call ((call){ .endpoint = endpoint, .fd = -1, .out = out, .deadline = deadline }, method, path, headers, n, body, len, err);
+}
+
+int
+lf_http_call_stream (const char *endpoint, const char *method, const char *path, const lf_http_pair *headers, size_t n, const void *body,
+                     size_t len, void (*piece) (lf_http_answer *a, void *user), void *user, lf_http_answer *out, lf_error *err)
+{
+  return make_call ((call){ .endpoint = endpoint, .fd = -1, .out = out, .deadline = LF_NONE, .piece = piece, .user = user }, method, path, headers, n, body, len,
+                    err);
+}
+
+void
+lf_http_answer_take (lf_http_answer *a, size_t n)
+{
+  a->body.len -= n;
+  if (a->body.data)
+    {
+      memmove (a->body.data, a->body.data + n, a->body.len);
+      a->body.data[a->body.len] = 0;
+    }
 }
 
 void

@@ -6,12 +6,13 @@ import http.client
 import json
 import shutil
 import socket
+import subprocess
 import time
 import zlib
 
 import pytest
 
-from conftest import SRC, wait_for
+from conftest import BUILD, PYTHON, SRC, environment, wait_for
 
 NODE = '''
 const big = Buffer.alloc(1 << 20, "x");
@@ -279,6 +280,20 @@ def test_a_caller_that_goes_away(node):
     assert node.row(stream(node, "f", {}).id)["cold"] == 0
 
 
+def test_the_command_line(node, run):
+    r = run("invoke", "f", "--stream", "--endpoint", node.endpoint)
+    assert (r.returncode, r.stdout, r.stderr) == (0, "first second\n", "")
+    r = run("invoke", "f", "--stream", "--tail", "-e", '{"do": "/print"}', "--endpoint", node.endpoint)
+    assert r.returncode == 0 and r.stdout == "first second\n" and "printed" in r.stderr and "REPORT RequestId" in r.stderr
+    r = run("invoke", "f", "--stream", "-e", '{"do": "/break"}', "--endpoint", node.endpoint)
+    assert r.returncode == 1 and r.stdout == "first \n" and "RangeError" in r.stderr
+    r = run("invoke", "nobody", "--stream", "--endpoint", node.endpoint)
+    assert r.returncode == 2 and "Function not found" in r.stderr
+    assert run("invoke", "f", "--stream", "--async", "--endpoint", node.endpoint).returncode == 2
+    r = run("invoke", "f", "--stream", "-e", '{"do": "/big", "mb": 5}', "--endpoint", node.endpoint)
+    assert r.returncode == 0 and len(r.stdout) == (5 << 20) + 13
+
+
 # ---- function URLs ----------------------------------------------------------------------------------------------------------------------
 
 TEMPLATE = '''
@@ -362,3 +377,54 @@ def test_url_preludes(url):
     r = send("x" * 1100000)
     assert r.status == 502
     assert url("/x").body == b"first second"
+
+
+# ---- real clients -----------------------------------------------------------------------------------------------------------------------
+
+BOTO = '''
+import boto3, json, sys
+from botocore.config import Config
+c = boto3.client("lambda", endpoint_url=sys.argv[1], region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b", config=Config(retries={"total_max_attempts": 1}))
+def call(event, **more):
+    a = c.invoke_with_response_stream(FunctionName="f", Payload=json.dumps(event), **more)
+    chunks, end = b"", None
+    for e in a["EventStream"]:
+        if "PayloadChunk" in e: chunks += e["PayloadChunk"]["Payload"]
+        if "InvokeComplete" in e: end = e["InvokeComplete"]
+    return [a["StatusCode"], a["ExecutedVersion"], chunks.decode(), sorted(end), end.get("ErrorCode"), json.loads(end.get("ErrorDetails", "{}")).get("errorType")]
+print(json.dumps([call({}), call({"do": "/break"}), call({"do": "/print"}, LogType="Tail")]))
+'''
+
+SDK_JS = '''
+const { LambdaClient, InvokeWithResponseStreamCommand } = require("@aws-sdk/client-lambda");
+const c = new LambdaClient({ endpoint: process.argv[2], region: "us-east-1", credentials: { accessKeyId: "a", secretAccessKey: "b" }, maxAttempts: 1 });
+async function call(event, more = {}) {
+  const a = await c.send(new InvokeWithResponseStreamCommand({ FunctionName: "f", Payload: JSON.stringify(event), ...more }));
+  let text = "", end = {};
+  for await (const e of a.EventStream) {
+    if (e.PayloadChunk) text += Buffer.from(e.PayloadChunk.Payload).toString();
+    if (e.InvokeComplete) end = e.InvokeComplete;
+  }
+  const keys = Object.keys(end).filter((k) => end[k] !== undefined).sort();
+  return [a.StatusCode, a.ExecutedVersion, text, keys, end.ErrorCode ?? null, JSON.parse(end.ErrorDetails ?? "{}").errorType ?? null];
+}
+(async () => console.log(JSON.stringify([await call({}), await call({ do: "/break" }), await call({ do: "/print" }, { LogType: "Tail" })])))();
+'''
+
+
+@pytest.mark.parametrize("client", ["boto3", "aws_sdk_js"])
+def test_real_clients(node, tmp_path, client):
+    """They decode the stream themselves, checksums and all."""
+    folder = BUILD / "clients" / {"boto3": "aws"}.get(client, client)
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there: run scripts/test-clients {BUILD / 'clients'}")
+    script = tmp_path / ("client.py" if client == "boto3" else "client.js")
+    script.write_text(BOTO if client == "boto3" else SDK_JS)
+    command = [PYTHON] if client == "boto3" else ["node"]
+    r = subprocess.run([*command, script, node.endpoint], capture_output=True, text=True, timeout=60,
+                       env=environment({"PYTHONPATH": str(folder), "NODE_PATH": str(folder / "node_modules")}))
+    assert r.returncode == 0, r.stderr
+    assert json.loads(r.stdout) == [[200, "$LATEST", "first second", [], None, None],
+                                    [200, "$LATEST", "first ", ["ErrorCode", "ErrorDetails"], "Unhandled", "RangeError"],
+                                    [200, "$LATEST", "first second", ["LogResult"], None, None]]
+    assert len(node.rows()) == 3  # none was tried again
