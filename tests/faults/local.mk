@@ -10,8 +10,26 @@ tests/faults/libfault.so: tests/faults/fault.c
 	$(AM_V_CC)$(CC) $(CPPFLAGS) -O1 -g -Wall -Wextra -fPIC -shared -o $@ $(top_srcdir)/tests/faults/fault.c -ldl
 
 # The long forms: hours, not minutes. SOAK_ROUNDS: of everything that is repeated.
+EXTRA_DIST += tests/soak/soak.py
 SOAK_ROUNDS = 10
-.PHONY: soak
-soak: all tests/faults/libfault.so
+SOAK_INVOCATIONS = 1000000
+.PHONY: soak analyze valgrind
+soak: all tests/faults/libfault.so tests/bench/bench_runtime
+	/usr/bin/python3 '$(abs_top_srcdir)/tests/soak/soak.py' '$(abs_top_builddir)' '$(abs_top_srcdir)' $(SOAK_INVOCATIONS)
 	TOP_SRCDIR='$(abs_top_srcdir)' TOP_BUILDDIR='$(abs_top_builddir)' LF_FAULT_ROUNDS=$(SOAK_ROUNDS) \
 	  /usr/bin/python3 -m pytest -q -s -p no:cacheprovider '$(abs_top_srcdir)/tests/integration/test_faults.py' '$(abs_top_srcdir)/tests/integration/test_abuse.py'
+
+# gcc's analyzer over the sources of ANALYZE, without making anything. It knows nothing of buffers that move; what it says is to be read, not obeyed.
+ANALYZE = $(top_srcdir)/src/base/*.c $(top_srcdir)/src/http/*.c $(top_srcdir)/src/sandbox/*.c $(top_srcdir)/src/sandbox/init/*.c
+analyze:
+	@status=0; for f in $(ANALYZE); do \
+	  $(CC) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(AM_CFLAGS) $(LLHTTP_CFLAGS) -Wno-error -Wno-format-truncation -O1 -fanalyzer -c -o /dev/null $$f || { echo "$$f" >&2; status=1; }; \
+	done; exit $$status
+
+# Unit tests that start no sandbox (valgrind does not know that kind of clone).
+VALGRIND_TESTS = tests/unit/test_base_buf tests/unit/test_base_json tests/unit/test_base_money tests/unit/test_fleet \
+	tests/unit/test_model_lines tests/unit/test_plan tests/unit/test_profile
+valgrind: $(VALGRIND_TESTS)
+	@for t in $(VALGRIND_TESTS); do echo $$t; TOP_SRCDIR='$(abs_top_srcdir)' TOP_BUILDDIR='$(abs_top_builddir)' LAMBDAFIT_DATADIR='$(abs_top_srcdir)' LAMBDAFIT_LIBEXECDIR='$(abs_top_builddir)' \
+	  valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite $$t >valgrind.log 2>&1 || { tail -n 60 valgrind.log; exit 1; }; done
+CLEANFILES += valgrind.log
