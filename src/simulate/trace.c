@@ -42,8 +42,8 @@ struct lf_trace
   /* azure2019 */
   count *counts;
   size_t counts_n, counts_cap, counts_at;
-  int64_t minutes;
-  /* rows that wait to be put in order: a minute's, a window's (as a heap), or all */
+  int64_t minutes, minute_end;
+  /* rows that wait to be put in order: a heap of the next ones, or all */
   row *rows;
   size_t rows_n, rows_cap, rows_at;
   int64_t longest, end_seen;
@@ -241,6 +241,37 @@ csv_next (lf_trace *t, row *out, lf_error *err)
   return got;
 }
 
+/* ---- a heap of requests by time --------------------------------------------------------------------------------------------- */
+
+static void
+window_down (lf_trace *t)
+{
+  row *v = t->rows, last = v[--t->rows_n];
+  size_t i = 0;
+  for (size_t c; (c = 2 * i + 1) < t->rows_n; i = c)
+    {
+      if (c + 1 < t->rows_n && row_order (&v[c + 1], &v[c]) < 0)
+        c++;
+      if (row_order (&last, &v[c]) <= 0)
+        break;
+      v[i] = v[c];
+    }
+  v[i] = last;
+}
+
+static int
+window_add (lf_trace *t, row r, lf_error *err)
+{
+  if (rows_add (t, r, WINDOW_MAX, "leave out the requests with the longest durations", err) != 0)
+    return -1;
+  row *v = t->rows, x = v[t->rows_n - 1];
+  size_t i = t->rows_n - 1;
+  for (; i > 0 && row_order (&x, &v[(i - 1) / 2]) < 0; i = (i - 1) / 2)
+    v[i] = v[(i - 1) / 2];
+  v[i] = x;
+  return 0;
+}
+
 /* ---- azure2019 ------------------------------------------------------------------------------------------------------------- */
 
 #define FIX_2019 "the layout is HashOwner,HashApp,HashFunction,Trigger,1,2,...,1440 with a line a function"
@@ -329,27 +360,42 @@ read_2019 (lf_trace *t, lf_error *err)
   return got;
 }
 
+/* The first of k moments that are drawn evenly from what is left of a minute: so all of them come in order, and none is kept. */
+static int64_t
+first_of (lf_trace *t, int64_t from, int64_t k)
+{
+  double u = 1 - lf_rng_unit (t->rng), left = (double) (t->minute_end - from);
+  return from + (int64_t) (left * (1 - lf_sim_exp (lf_sim_log (u) / (double) k)));
+}
+
+/* A heap with one request a function, the next of this minute; `service` is how many come after it. */
 static int
 next_2019 (lf_trace *t, row *out, lf_error *err)
 {
-  while (t->rows_at == t->rows_n)
+  if (t->rows_n == 0)
     {
       if (t->counts_at == t->counts_n)
         return 0;
       uint32_t minute = t->counts[t->counts_at].minute;
-      t->rows_n = t->rows_at = 0;
+      t->minute_end = ((int64_t) minute + 1) * MINUTE_US;
       t->seq = 0;
       for (; t->counts_at < t->counts_n && t->counts[t->counts_at].minute == minute; t->counts_at++)
-        for (uint32_t k = 0; k < t->counts[t->counts_at].n; k++)
-          {
-            int64_t at = minute * MINUTE_US + (int64_t) (lf_rng_unit (t->rng) * (double) MINUTE_US);
-            row r = { .at = at, .service = LF_NONE, .fn = t->counts[t->counts_at].fn };
-            if (rows_add (t, r, MINUTE_REQUESTS_MAX, "cut the file", err) != 0)
-              return -1;
-          }
-      qsort (t->rows, t->rows_n, sizeof *t->rows, row_order);
+        {
+          const count *c = &t->counts[t->counts_at];
+          row r = { .at = first_of (t, minute * MINUTE_US, c->n), .service = c->n - 1, .fn = c->fn };
+          if (window_add (t, r, err) != 0)
+            return -1;
+        }
     }
-  *out = t->rows[t->rows_at++];
+  *out = t->rows[0];
+  window_down (t);
+  if (out->service > 0)
+    {
+      row r = { .at = first_of (t, out->at, out->service), .service = out->service - 1, .fn = out->fn };
+      if (window_add (t, r, err) != 0)
+        return -1;
+    }
+  out->service = LF_NONE;
   return 1;
 }
 
@@ -426,35 +472,6 @@ scan_2021 (lf_trace *t, lf_error *err)
   t->windowed = by_end && !by_start;
   t->in_order = by_start;
   return lf_lines_again (&t->lines, err);
-}
-
-static void
-window_down (lf_trace *t)
-{
-  row *v = t->rows, last = v[--t->rows_n];
-  size_t i = 0;
-  for (size_t c; (c = 2 * i + 1) < t->rows_n; i = c)
-    {
-      if (c + 1 < t->rows_n && row_order (&v[c + 1], &v[c]) < 0)
-        c++;
-      if (row_order (&last, &v[c]) <= 0)
-        break;
-      v[i] = v[c];
-    }
-  v[i] = last;
-}
-
-static int
-window_add (lf_trace *t, row r, lf_error *err)
-{
-  if (rows_add (t, r, WINDOW_MAX, "leave out the requests with the longest durations", err) != 0)
-    return -1;
-  row *v = t->rows, x = v[t->rows_n - 1];
-  size_t i = t->rows_n - 1;
-  for (; i > 0 && row_order (&x, &v[(i - 1) / 2]) < 0; i = (i - 1) / 2)
-    v[i] = v[(i - 1) / 2];
-  v[i] = x;
-  return 0;
 }
 
 /* Everything that ends later began at most the longest duration before: what began earlier than that is complete. */

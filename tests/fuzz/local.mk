@@ -47,6 +47,12 @@ tests_fuzz_fuzz_log_LDADD = src/store/liblf_store.a src/model/liblf_model.a src/
 FUZZ_ROOMS_log = src/store
 FUZZ_LINK_log = src/model/liblf_model.a src/profile/liblf_profile.a $(SQLITE_LIBS) -lm -lpthread
 
+FUZZ_TESTS += tests/fuzz/fuzz_simulate
+tests_fuzz_fuzz_simulate_SOURCES = tests/fuzz/fuzz_simulate.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_simulate_LDADD = src/simulate/liblf_simulate.a src/model/liblf_model.a src/profile/liblf_profile.a $(FUZZ_LIBS) -lm
+FUZZ_ROOMS_simulate = src/simulate
+FUZZ_LINK_simulate = src/model/liblf_model.a src/profile/liblf_profile.a -lm
+
 check_PROGRAMS += $(FUZZ_TESTS)
 TESTS += $(FUZZ_TESTS)
 EXTRA_DIST += tests/fuzz/corpus
