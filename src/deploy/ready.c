@@ -18,6 +18,7 @@ typedef struct lf_dep_readying
   lf_function f;
   char *target, *interpreter;
   bool strict, failed;
+  bool watched;           /* its folder is looked at for changes, and shall be */
   lf_prepared prepared;
   lf_error err;
 } lf_dep_readying;
@@ -86,7 +87,7 @@ static void
 ready (uv_work_t *work)
 {
   lf_dep_readying *w = work->data;
-  w->failed = lf_prepare (&w->f, w->target, w->interpreter, w->strict, w->d->profile, &w->prepared, &w->err) < 0;
+  w->failed = (w->watched ? lf_prepare_watched : lf_prepare) (&w->f, w->target, w->interpreter, w->strict, w->d->profile, &w->prepared, &w->err) < 0;
 }
 
 static void
@@ -139,6 +140,8 @@ readying_new (lf_deploy *d, lf_dep_fn *fn, lf_dep_version *v)
     }
   w->name = lf_strdup (fn->name);
   w->interpreter = interpreter_of (d, fn, &w->f);
+  const lf_live_fn *live = lf_dep_live (d, fn, v);
+  w->watched = live && lf_live_fn_prepared (live)->watch && !v->code.hex[0];
   w->target = v->code.hex[0] ? lf_dep_zip (d, v->code.hex) : lf_strdup (v->target);
   if (w->name && w->target)
     return w;

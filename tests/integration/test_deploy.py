@@ -172,11 +172,17 @@ def test_functions_of_the_command_line(serve, function):
     assert f["Code"]["Location"] == folder.resolve().as_uri()
     c.update_function_configuration(FunctionName="f", MemorySize=512)
     assert ready(c)["MemorySize"] == 512 and invoke(c) == "kept"
+    (folder / "lambda_function.py").write_text(KEPT.replace("kept", "edited"))
+    assert invoke(c) == "edited" and c.get_function_configuration(FunctionName="f")["MemorySize"] == 512
+    (folder / "lambda_function.py").write_text(KEPT)
     assert c.publish_version(FunctionName="f")["Version"] == "1"
     ready(c, "f", "1")
     c.update_function_code(FunctionName="f", ZipFile=make_zip({"lambda_function.py": KEPT.replace("kept", "new")}))
     ready(c)
-    assert invoke(c) == "new" and invoke(c, Qualifier="1") == "kept"
+    (folder / "lambda_function.py").write_text(KEPT.replace("kept", "not this"))  # no longer its code
+    assert invoke(c) == "new"
+    (folder / "lambda_function.py").write_text(KEPT)
+    assert invoke(c, Qualifier="1") == "kept"
     c.delete_function(FunctionName="f")
     assert refused(invoke, c)[0] == "ResourceNotFoundException"
     d.stop()
