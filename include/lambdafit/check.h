@@ -201,6 +201,7 @@ typedef struct lf_observed
   int64_t planned;       /* invocations that were to be made in the first round */
   int rounds;
   bool part;             /* a shard: only some of its events */
+  bool from_log, events_unknown; /* measured before; in a log that does not know which event an invocation had */
   char stopped[200];     /* why not all were made, or "" */
 } lf_observed;
 void lf_observed_fini (lf_observed *o);
@@ -256,7 +257,7 @@ typedef struct lf_result
   int measure;           /* or -1: function_error, expect */
   int64_t used, allowed, baseline;
   lf_result_word word;
-  bool no_baseline;      /* not measured for want of a baseline: the configuration is not complete */
+  bool incomplete;       /* not measured because a baseline or a part of the log is missing: the configuration is not complete */
   bool doubtful;         /* a timing over its budget: worth measuring again */
   int line, column;
   char budget_text[40], message[700], fix[500];

@@ -46,6 +46,26 @@ int lf_store_events (lf_store *s, lf_event_each each, void *user, lf_error *err)
 int lf_store_commit (lf_store *s, lf_error *err);
 bool lf_store_dirty (const lf_store *s);
 
+/* What `check` knows of an invocation that it made. Integers may be LF_NONE, problem NULL. */
+typedef struct lf_check_row
+{
+  const char *request_id, *function, *event, *problem;
+  int64_t at_us, round, expected, fds, processes, loop_wall_ns, loop_cpu_ns, loop_memory_ns;
+  int64_t run, run_started_us; /* when read; LF_NONE: not known */
+} lf_check_row;
+/* After the invocation's own row, which says its run. */
+int lf_store_check (lf_store *s, const lf_check_row *r, lf_error *err);
+/* In the order of time; strings live during the call, a non-zero return stops. Older logs have none. */
+typedef int (*lf_check_each) (const lf_check_row *r, void *user);
+int lf_store_checks (lf_store *s, lf_check_each each, void *user, lf_error *err);
+
+/* ---- many logs into one ----------------------------------------------------------------------------------------------------------- */
+
+typedef struct lf_merge_counts { int64_t invocations, duplicates; } lf_merge_counts;
+/* Writes all rows of n logs of any known schema to `out`, each once, in the order of time. `out` appears when it is whole; a log of this name is
+ * replaced. Events that are still to be done are left out. */
+int lf_store_merge (char *const *paths, size_t n, const char *out, lf_merge_counts *counts, lf_error *err);
+
 /* ---- readers ------------------------------------------------------------------------------------------------------------------------ */
 
 typedef struct lf_log_filter

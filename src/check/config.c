@@ -407,7 +407,7 @@ top (reading *r)
   lf_check *c = r->c;
   const lf_doc *d = c->doc, *list = NULL;
   if (d->kind != LF_DOC_MAP)
-    return lf_cfg_fail (r, d->line, d->column, "docs/check.md shows one", "a check file is a map with functions, here it is %s", kind_of (d));
+    return lf_cfg_fail (r, d->line, d->column, "lambdafit check --init writes one to begin with", "a check file is a map with functions, here it is %s", kind_of (d));
   for (size_t i = 0; i < d->n; i++)
     {
       const lf_doc *v = d->item[i];
@@ -426,7 +426,7 @@ top (reading *r)
         return -1;
     }
   if (!list)
-    return lf_cfg_fail (r, d->line, d->column, "docs/check.md shows one", "the file names no functions");
+    return lf_cfg_fail (r, d->line, d->column, "lambdafit check --init writes one to begin with", "the file names no functions");
   return functions (r, list);
 }
 

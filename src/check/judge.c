@@ -75,6 +75,31 @@ say (lf_result *r, const char *fmt, ...)
   va_end (ap);
 }
 
+/* ---- what should be in a log ---------------------------------------------------------------------------------------------------------------- */
+
+static int64_t count_event (const lf_observed *o, int event);
+
+/* A shard's log that was forgotten must not make a check green. */
+static void
+missing (judge *j)
+{
+  const lf_observed *o = j->o;
+  bool all = o->samples_n == 0;
+  for (int e = 0; o->from_log && e < (int) o->events_n; e++)
+    {
+      if (!all && (o->events_unknown || count_event (o, e) > 0))
+        continue;
+      lf_result *r = add (j, "function_error", -1, LF_RES_NOT_MEASURED);
+      r->incomplete = true;
+      if (!all)
+        place_event (o, e, r);
+      say (r, "the log has no invocation of this %s", all ? "function" : "event");
+      snprintf (r->fix, sizeof r->fix, "Merge the logs of all shards: lambdafit log merge PART1.db PART2.db -o ALL.db");
+      if (all)
+        return;
+    }
+}
+
 /* ---- errors and expectations ----------------------------------------------------------------------------------------------------------- */
 
 /* Counts samples of an event that `bad` is true of, and gives the first. */
@@ -356,7 +381,7 @@ say_no_baseline (const judge *j, lf_result *r, const char *lacks, const char *na
   if (r->used == LF_NONE)
     r->used = exact ? used_of (j, &(lf_budget){ .measure = m, .stat = LF_STAT_MAX }, &ignored) : lf_observed_stat (j->o, m, LF_STAT_P50, -1, 0, NULL);
   r->word = LF_RES_NOT_MEASURED;
-  r->no_baseline = true;
+  r->incomplete = true;
   say (r, "%s%s%s: the change of %s was not judged", lacks, *name ? " " : "", name, r->budget);
   snprintf (r->fix, sizeof r->fix, "lambdafit check --update writes %s; review it and commit it.", j->baseline ? "the baseline anew" : "a baseline");
 }
@@ -487,6 +512,7 @@ int
 lf_check_judge (const lf_observed *o, const lf_baseline *baseline, bool update, lf_results *out)
 {
   judge j = { o, baseline, update, out };
+  missing (&j);
   errors (&j);
   expectations (&j);
   violations (&j);
@@ -515,7 +541,7 @@ lf_results_exit (const lf_results *r, bool strict)
   if (w >= LF_RES_WORSE)
     return LF_EXIT_FAILED;
   for (size_t i = 0; i < r->n; i++)
-    if (r->v[i].no_baseline)
+    if (r->v[i].incomplete)
       return LF_EXIT_USAGE;
   return w == LF_RES_NOT_MEASURED && strict ? LF_EXIT_UNSUPPORTED : LF_EXIT_OK;
 }

@@ -99,5 +99,5 @@ lf_result_figures (const lf_result *r, lf_buf *b)
 bool
 lf_result_fails (const lf_result *r, bool strict)
 {
-  return r->word >= LF_RES_WORSE || r->no_baseline || (strict && r->word == LF_RES_NOT_MEASURED);
+  return r->word >= LF_RES_WORSE || r->incomplete || (strict && r->word == LF_RES_NOT_MEASURED);
 }

@@ -4,9 +4,11 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "check.h"
 #include "lambdafit/daemon.h"
+#include "lambdafit/store.h"
 #include "targets.h"
 
 #define GIVE_UP_AFTER 3 /* failures of one event in a row */
@@ -198,6 +200,20 @@ check_budgets (const lf_checking *k, const lf_observed *o, lf_error *err)
   return 0;
 }
 
+/* A function whose folder is the check file's: what the check itself keeps there is no part of the package. */
+static void
+leave_out_ours (const lf_checking *k, const lf_check_function *f, lf_function *to)
+{
+  const char *path = strrchr (k->check->path, '/');
+  const char *const ours[] = { path ? path + 1 : k->check->path, LF_CHECK_BASELINE, LF_CHECK_LOG, LF_CHECK_LOG "-wal", LF_CHECK_LOG "-shm" };
+  struct stat here, st;
+  if (!f->target || stat (".", &here) < 0 || stat (f->target, &st) < 0 || here.st_ino != st.st_ino || here.st_dev != st.st_dev)
+    return;
+  for (size_t i = 0; i < LF_ARRAY_LEN (ours); i++)
+    if (stat (ours[i], &st) == 0 && S_ISREG (st.st_mode) && to->package_bytes >= st.st_size)
+      to->package_bytes -= st.st_size;
+}
+
 static int
 set_function (lf_checking *k, lf_observed *o, const lf_prepared *prep, lf_error *err)
 {
@@ -215,12 +231,36 @@ set_function (lf_checking *k, lf_observed *o, const lf_prepared *prep, lf_error 
   return check_budgets (k, o, err);
 }
 
+/* What only the check knows goes to the log beside each invocation's row, for `check --from`. */
+static int
+write_checks (const lf_checking *k, const lf_observed *o, size_t from, lf_error *err)
+{
+  lf_store *s = from < o->samples_n ? lf_store_open (k->db, err) : NULL;
+  int rc = s || from == o->samples_n ? 0 : -1;
+  for (size_t i = from; i < o->samples_n && rc == 0; i++)
+    {
+      const lf_sample *x = &o->samples[i];
+      lf_check_row r = { .request_id = x->request_id, .function = o->name, .event = o->events[x->event].name, .problem = x->expected == 0 ? x->problem : NULL,
+                         .at_us = x->at_us, .round = x->round, .expected = x->expected < 0 ? LF_NONE : x->expected, .fds = x->value[LF_LIM_FDS],
+                         .processes = x->value[LF_LIM_PROCESSES], .loop_wall_ns = x->loop_wall_ns, .loop_cpu_ns = x->loop_cpu_ns,
+                         .loop_memory_ns = x->loop_memory_ns };
+      rc = lf_store_check (s, &r, err);
+    }
+  if (s && rc == 0)
+    rc = lf_store_commit (s, err);
+  lf_store_close (s);
+  return rc;
+}
+
 static int
 one_round (lf_checking *k, lf_plan *p, lf_error *err)
 {
+  size_t from = p->o->samples_n;
   const lf_check_function *f = p->o->of;
   lf_targets t = { 0 };
   int rc = prepare (k, f, p->cold > 0, &t, err);
+  if (rc == 0)
+    leave_out_ours (k, f, &t.fns[0].f);
   if (rc == 0)
     rc = set_function (k, p->o, &t.fns[0], err);
   lf_oneshot_options o = { .live = { .profile = k->profile, .functions = t.fns, .functions_n = 1, .db = k->db, .command = "check", .quiet = !k->a->verbose,
@@ -228,7 +268,15 @@ one_round (lf_checking *k, lf_plan *p, lf_error *err)
                            .parallel = f->concurrency, .next = on_next, .each = on_each, .user = p };
   p->at = p->batch = 0;
   if (rc == 0)
-    rc = lf_oneshot (&o, &k->signum, err);
+    {
+      lf_error log = { 0 };
+      rc = lf_oneshot (&o, &k->signum, err);
+      if (write_checks (k, p->o, from, &log) < 0 && rc == 0)
+        {
+          *err = log;
+          rc = -1;
+        }
+    }
   lf_targets_fini (&t);
   return rc == 0 && p->nomem ? LF_FAIL_NOMEM (err) : rc;
 }

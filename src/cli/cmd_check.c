@@ -10,10 +10,6 @@
 #include "check.h"
 #include "config.h"
 
-#define FILE_DEFAULT "lambdafit.yaml"
-#define BASELINE "lambdafit.baseline.json"
-#define LOG_DEFAULT "lambdafit-check.db"
-
 /* ---- reading ---------------------------------------------------------------------------------------------------------------------------- */
 
 static int
@@ -60,19 +56,10 @@ go_beside (const char *path, lf_error *err)
 }
 
 static int
-read_file (lf_checking *k, lf_error *err)
+parse_text (lf_checking *k, const char *text, size_t n, const char *path, lf_error *err)
 {
-  const char *path = k->a->rest_n ? k->a->rest[0] : FILE_DEFAULT;
-  lf_buf b LF_CLEANUP (lf_buf_fini);
   lf_strv names = { 0 };
-  lf_buf_init (&b, 0);
-  if (lf_read_file (path, LF_CHECK_BYTES_MAX, &b, err) < 0)
-    {
-      if (err->sys_errno == ENOENT || access (path, F_OK) < 0)
-        return LF_FAIL (err, LF_EXIT_USAGE, path, "docs/check.md shows one", "there is no such check file");
-      return -1;
-    }
-  lf_doc *doc = lf_doc_read (b.data ? b.data : "", b.len, path, err);
+  lf_doc *doc = lf_doc_read (text, n, path, err);
   if (!doc || option_names (&names) < 0)
     {
       lf_doc_free (doc);
@@ -82,7 +69,22 @@ read_file (lf_checking *k, lf_error *err)
   lf_check_names known = { option_kind, (const char *const *) names.v, names.n };
   k->check = lf_check_parse (doc, path, &known, err);
   lf_strv_fini (&names);
-  return k->check ? go_beside (path, err) : -1;
+  return k->check ? 0 : -1;
+}
+
+static int
+read_file (lf_checking *k, lf_error *err)
+{
+  const char *path = k->a->rest_n ? k->a->rest[0] : LF_CHECK_FILE;
+  lf_buf b LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&b, 0);
+  if (lf_read_file (path, LF_CHECK_BYTES_MAX, &b, err) < 0)
+    {
+      if (err->sys_errno == ENOENT || access (path, F_OK) < 0)
+        return LF_FAIL (err, LF_EXIT_USAGE, path, "lambdafit check --init writes one", "there is no such check file");
+      return -1;
+    }
+  return parse_text (k, b.data ? b.data : "", b.len, path, err) < 0 ? -1 : go_beside (path, err);
 }
 
 static int
@@ -90,11 +92,11 @@ read_baseline (lf_checking *k, lf_error *err)
 {
   lf_buf b LF_CLEANUP (lf_buf_fini);
   lf_buf_init (&b, 0);
-  if (k->a->update || access (BASELINE, F_OK) < 0)
+  if (k->a->update || access (LF_CHECK_BASELINE, F_OK) < 0)
     return 0;
-  if (lf_read_file (BASELINE, LF_CHECK_BYTES_MAX, &b, err) < 0)
+  if (lf_read_file (LF_CHECK_BASELINE, LF_CHECK_BYTES_MAX, &b, err) < 0)
     return -1;
-  k->baseline = lf_baseline_parse (b.data ? b.data : "", b.len, BASELINE, err);
+  k->baseline = lf_baseline_parse (b.data ? b.data : "", b.len, LF_CHECK_BASELINE, err);
   return k->baseline ? 0 : -1;
 }
 
@@ -132,10 +134,12 @@ read_shard (lf_checking *k, lf_error *err)
   k->shard = k->shards = 1;
   if (!k->a->shard)
     return 0;
+  if (k->a->from)
+    return LF_FAIL (err, LF_EXIT_USAGE, "--shard", "leave one of the two out", "--from judges a whole log and runs nothing");
   if (sscanf (k->a->shard, "%d/%d%n", &i, &n, &end) != 2 || k->a->shard[end] || i < 1 || n < i || n > 1000)
     return LF_FAIL (err, LF_EXIT_USAGE, "--shard", "the first of three is --shard 1/3", "\"%.40s\" is no part I/N", k->a->shard);
   if (k->a->update)
-    return LF_FAIL (err, LF_EXIT_USAGE, "--update", "write the baseline without --shard",
+    return LF_FAIL (err, LF_EXIT_USAGE, "--update", "merge the logs of all shards, then: lambdafit check --from MERGED.db --update",
                     "a shard measures only a part of what a baseline holds");
   k->shard = i;
   k->shards = n;
@@ -147,12 +151,12 @@ static int
 choose_log (lf_checking *k, lf_error *err)
 {
   const char *env = getenv ("LAMBDAFIT_DB");
-  const char *named = k->a->db ? k->a->db : env && *env ? env : NULL;
+  const char *named = k->a->from ? k->a->from : k->a->db ? k->a->db : env && *env ? env : NULL;
   char *here LF_CLEANUP (lf_freep) = named ? NULL : getcwd (NULL, 0);
-  k->db = named ? from_here (k, named) : here ? lf_asprintf ("%s/%s", here, LOG_DEFAULT) : NULL;
+  k->db = named ? from_here (k, named) : here ? lf_asprintf ("%s/%s", here, LF_CHECK_LOG) : NULL;
   if (!k->db)
     return LF_FAIL_NOMEM (err);
-  static const char *const parts[] = { LOG_DEFAULT, LOG_DEFAULT "-wal", LOG_DEFAULT "-shm" };
+  static const char *const parts[] = { LF_CHECK_LOG, LF_CHECK_LOG "-wal", LF_CHECK_LOG "-shm" };
   for (size_t i = 0; !named && i < LF_ARRAY_LEN (parts); i++)
     if (unlink (parts[i]) < 0 && errno != ENOENT)
       return LF_FAIL (err, LF_EXIT_IO, parts[i], "use another place with --db FILE", "the log of the last check cannot be removed: %s", strerror (errno));
@@ -236,13 +240,13 @@ write_baseline (lf_checking *k, const lf_observed *const *all, lf_error *err)
   lf_buf_init (&b, 0);
   for (size_t i = 0; i < k->results.n; i++)
     if (k->results.v[i].word == LF_RES_BROKEN && k->results.v[i].measure < 0)
-      return LF_FAIL (err, LF_EXIT_FAILED, BASELINE, "put the failures above right first", "not written: a baseline of failing functions would be none");
+      return LF_FAIL (err, LF_EXIT_FAILED, LF_CHECK_BASELINE, "put the failures above right first", "not written: a baseline of failing functions would be none");
   if (lf_baseline_write (all, k->observed_n, NULL, &b) < 0)
     return LF_FAIL_NOMEM (err);
-  if (lf_write_file_atomic (BASELINE, b.data, b.len, err) < 0)
+  if (lf_write_file_atomic (LF_CHECK_BASELINE, b.data, b.len, err) < 0)
     return -1;
   if (!k->a->quiet)
-    fprintf (stderr, "lambdafit: %s is written: review it and commit it\n", BASELINE);
+    fprintf (stderr, "lambdafit: %s is written: review it and commit it\n", LF_CHECK_BASELINE);
   return 0;
 }
 
@@ -270,7 +274,12 @@ report (lf_checking *k, lf_error *err)
 static int
 measure_all (lf_checking *k, lf_error *err)
 {
-  for (size_t i = 0; i < k->check->functions_n && !k->signum; i++)
+  if (k->a->from)
+    {
+      if (lf_check_from (k, err) < 0)
+        return -1;
+    }
+  for (size_t i = 0; !k->a->from && i < k->check->functions_n && !k->signum; i++)
     {
       k->observed_n = i + 1;
       if (lf_check_function_run (k, i, &k->failure) < 0)
@@ -295,12 +304,76 @@ run (lf_checking *k, lf_error *err)
   return k->signum ? 128 + k->signum : lf_results_exit (&k->results, k->a->strict);
 }
 
+static void
+finish (lf_checking *k)
+{
+  lf_results_fini (&k->results);
+  for (size_t i = 0; k->observed && i < k->check->functions_n; i++)
+    {
+      lf_check_events_free (k->observed[i].events, k->observed[i].events_n);
+      lf_observed_fini (&k->observed[i]);
+    }
+  free (k->observed);
+  lf_baseline_free (k->baseline);
+  lf_check_free (k->check);
+  lf_profile_free (k->profile);
+  free (k->cwd);
+  free (k->db);
+}
+
+static void
+remove_log (const char *path)
+{
+  static const char *const parts[] = { "", "-wal", "-shm" };
+  for (size_t i = 0; i < LF_ARRAY_LEN (parts); i++)
+    {
+      char *p LF_CLEANUP (lf_freep) = lf_asprintf ("%s%s", path, parts[i]);
+      if (p)
+        unlink (p);
+    }
+}
+
+int
+lf_check_trial (const lf_args *a, const char *text, size_t n, lf_observed *out, lf_error *err)
+{
+  char dir[] = "/tmp/lambdafit-init-XXXXXX";
+  lf_checking k = { .a = a, .shard = 1, .shards = 1 };
+  if (!mkdtemp (dir))
+    return LF_FAIL (err, LF_EXIT_IO, dir, "", "cannot be made: %s", strerror (errno));
+  k.db = lf_asprintf ("%s/log.db", dir);
+  int rc = k.db ? parse_text (&k, text, n, "first run", err) : LF_FAIL_NOMEM (err);
+  if (rc == 0)
+    rc = read_profile (&k, err);
+  if (rc == 0)
+    rc = read_events (&k, err);
+  if (rc == 0)
+    rc = lf_check_function_run (&k, 0, err);
+  if (rc == 0)
+    {
+      *out = k.observed[0];
+      lf_check_events_free (out->events, out->events_n);
+      out->of = NULL;
+      out->name = NULL;
+      out->profile = NULL;
+      out->events = NULL;
+      out->events_n = 0;
+      memset (&k.observed[0], 0, sizeof k.observed[0]);
+    }
+  if (k.db)
+    remove_log (k.db);
+  rmdir (dir);
+  finish (&k);
+  return rc;
+}
+
 int
 lf_cmd_check (const lf_args *a)
 {
   lf_error err = { 0 };
   lf_checking k = { .a = a, .began_us = lf_now_us (), .wall_us = lf_wall_us () };
   int status;
+  if (a->init)
+    return lf_check_init (a);
   k.cwd = getcwd (NULL, 0);
   if (!k.cwd)
     {
@@ -309,17 +382,6 @@ lf_cmd_check (const lf_args *a)
     }
   else
     status = run (&k, &err);
-  lf_results_fini (&k.results);
-  for (size_t i = 0; k.observed && i < k.check->functions_n; i++)
-    {
-      lf_check_events_free (k.observed[i].events, k.observed[i].events_n);
-      lf_observed_fini (&k.observed[i]);
-    }
-  free (k.observed);
-  lf_baseline_free (k.baseline);
-  lf_check_free (k.check);
-  lf_profile_free (k.profile);
-  free (k.cwd);
-  free (k.db);
+  finish (&k);
   return status;
 }

@@ -250,10 +250,36 @@ show (lf_log_view *v, lf_error *err)
   return 0;
 }
 
+/* log merge A.db B.db -o C.db */
+static int
+merge (const lf_args *a, lf_error *err)
+{
+  lf_merge_counts counts;
+  if (a->rest_n < 2 || !a->output)
+    return LF_FAIL (err, LF_EXIT_USAGE, "log merge", "lambdafit log merge A.db B.db -o C.db", a->output ? "there is no log to merge" : "nothing says where the merged log goes");
+  if (lf_store_merge (a->rest + 1, (size_t) a->rest_n - 1, a->output, &counts, err) < 0)
+    return -1;
+  if (a->json)
+    printf ("{\"logs\": %d, \"invocations\": %lld, \"duplicates\": %lld}\n", a->rest_n - 1, (long long) counts.invocations, (long long) counts.duplicates);
+  else
+    fprintf (stderr, "lambdafit: %s: %lld invocations of %d log%s%s", a->output, (long long) counts.invocations, a->rest_n - 1, a->rest_n == 2 ? "" : "s",
+             counts.duplicates ? "" : "\n");
+  if (!a->json && counts.duplicates)
+    fprintf (stderr, "; %lld were in more than one\n", (long long) counts.duplicates);
+  return 0;
+}
+
 int
 lf_cmd_log (const lf_args *a)
 {
   lf_error err = { 0 };
+  if (a->rest_n && strcmp (a->rest[0], "merge") == 0)
+    return merge (a, &err) < 0 ? lf_cli_error (&err) : 0;
+  if (a->rest_n || a->output)
+    {
+      (void) LF_FAIL (&err, LF_EXIT_USAGE, a->rest_n ? a->rest[0] : "--output", "lambdafit log --help", "only `log merge` takes logs and writes one");
+      return lf_cli_error (&err);
+    }
   lf_log_view v = { .a = a };
   int status;
   v.profile = lf_args_profile (a, &err);

@@ -47,9 +47,10 @@ const lf_command lf_commands[] = {
     "event tail async stream endpoint json", 1, 1, lf_cmd_invoke },
   { "ps", "ps [OPTIONS]", "the daemon's execution environments", "Shows each execution environment: function, state, age, invocations served, memory, /tmp, and what is left of its keepalive.",
     "  lambdafit ps\n  lambdafit ps --json\n", "json endpoint", 0, 0, lf_cmd_ps },
-  { "log", "log [OPTIONS]", "the logged invocations", "Reads the log (live, or a file from elsewhere): one invocation a line, oldest first. With --json each line is an object.",
-    "  lambdafit log -n 20\n  lambdafit log --function classify --errors --since 1h\n  lambdafit log --follow\n  lambdafit log --explain 8f5a…\n",
-    "function errors cold since count json follow explain db profile region", 0, 0, lf_cmd_log },
+  { "log", "log [OPTIONS] | log merge A.db B.db… -o C.db", "the logged invocations", "Reads the log (live, or a file from elsewhere): one invocation a line, oldest first. With --json each line is an object.\n"
+    "merge: writes the logs of several machines into one, every row once, in the order of time.",
+    "  lambdafit log -n 20\n  lambdafit log --function classify --errors --since 1h\n  lambdafit log --follow\n  lambdafit log --explain 8f5a…\n  lambdafit log merge part1.db part2.db -o all.db\n",
+    "function errors cold since count json follow explain output db profile region", 0, -1, lf_cmd_log },
   { "report", "report [OPTIONS]", "the log as a document: text, Markdown, HTML or JSON",
     "Sums up the log, live or a file from elsewhere: for each function invocations, errors, cold starts, init and duration percentiles, memory, /tmp and\n"
     "package against their limits, cost, and every kind of violation with its fix. The HTML page is one file that needs no network.",
@@ -60,11 +61,12 @@ const lf_command lf_commands[] = {
     "nearly so, responses as expected, and each budget: an absolute value, a part of Lambda's limit, or a change against lambdafit.baseline.json, which\n"
     "--update writes. Timings are compared as ratios to a calibration loop, by a rule that tells noise from change; sizes exactly. Exit status: 0 when all\n"
     "is well, 1 when something is broken or worse, 2 when the file or the baseline is not right, 3 with --strict when something cannot be measured here.",
-    "  lambdafit check --update\n"
+    "  lambdafit check --init && lambdafit check --update\n"
     "  lambdafit check\n"
     "  lambdafit check ci/lambdafit.yaml --strict --junit check.xml --markdown \"$GITHUB_STEP_SUMMARY\"\n"
-    "  lambdafit check --shard 1/3 --db part1.db --json\n",
-    "update strict shard junit sarif markdown json db profile region template quiet verbose", 0, 1, lf_cmd_check },
+    "  lambdafit check --shard 1/3 --db part1.db\n"
+    "  lambdafit check --from all.db --json\n",
+    "check.init update strict shard from junit sarif markdown json db profile region template quiet verbose", 0, 1, lf_cmd_check },
   { "top", "top [OPTIONS]", "the dashboard: cost, limits and violations at a glance",
     "Shows a log, live or a file from elsewhere, and the running daemon's environments: which functions are slow, cold, near a limit or expensive, and\n"
     "why. Press ? for the keys. With --once it prints one frame as text and needs no terminal.",

@@ -9,6 +9,6 @@ lambdafit_LDADD = src/tui/liblf_tui.a src/check/file/liblf_check_file.a src/chec
 	$(UV_LIBS) $(ZIP_LIBS) $(SQLITE_LIBS) $(CJSON_LIBS) $(NETTLE_LIBS) $(ZLIB_LIBS) $(FYAML_LIBS) $(NCURSES_LIBS) -lpthread -lm
 lambdafit_SOURCES += src/cli/cmd_report.c src/cli/report.c src/cli/report.h src/cli/report_html.c src/cli/report_markdown.c
 lambdafit_SOURCES += src/cli/cmd_validate.c src/cli/targets.c src/cli/targets.h src/cli/env_vars.c
+lambdafit_SOURCES += src/cli/cmd_check.c src/cli/check.h src/cli/check_run.c src/cli/check_print.c src/cli/check_loop.c src/cli/check_from.c src/cli/check_init.c
 lambdafit_SOURCES += src/cli/cmd_top.c
 lambdafit_SOURCES += src/cli/cmd_simulate.c src/cli/sim_scenario.c src/cli/sim_from.c src/cli/sim_sweep.c src/cli/sim_log.c src/cli/sim_html.c src/cli/services.h src/cli/sim_beside.c src/cli/sim_services.c src/cli/sim_run.c src/cli/sim_json.c src/cli/sim_text.c src/cli/simulate.h
-lambdafit_SOURCES += src/cli/cmd_check.c src/cli/check.h src/cli/check_run.c src/cli/check_print.c src/cli/check_loop.c

@@ -8,6 +8,7 @@ src_store_liblf_store_a_SOURCES = \
 	src/store/checkpoint.c \
 	src/store/function.def \
 	src/store/inside.h \
+	src/store/merge.c \
 	src/store/kept.c \
 	src/store/open.c \
 	src/store/read.c \

@@ -232,6 +232,33 @@ lf_store_violations_after (lf_store *s, int64_t *last_id, lf_violation_each each
   return finished (s, rc, err);
 }
 
+/* ---- checks -------------------------------------------------------------------------------------------------------------------- */
+
+int
+lf_store_checks (lf_store *s, lf_check_each each, void *user, lf_error *err)
+{
+  static const char sql[] = "SELECT c.request_id, c.function, c.event, c.problem, c.at_us, c.round, c.expected, c.fds, c.processes, c.loop_wall_ns, "
+                            "c.loop_cpu_ns, c.loop_memory_ns, c.run, r.started_us FROM checks AS c LEFT JOIN runs AS r ON r.id = c.run ORDER BY c.at_us, c.rowid";
+  if (lf_store_refresh (s, err) != 0)
+    return -1;
+  if (s->version < 4)
+    return 0;
+  sqlite3_stmt *st LF_CLEANUP (lf_stmt_freep) = lf_store_prepare (s, sql, err);
+  int rc;
+  if (st == NULL)
+    return -1;
+  while ((rc = sqlite3_step (st)) == SQLITE_ROW)
+    {
+      lf_check_row r = { .request_id = lf_column_str (st, 0), .function = lf_column_str (st, 1), .event = lf_column_str (st, 2), .problem = lf_column_str (st, 3) };
+      int64_t *numbers[] = { &r.at_us, &r.round, &r.expected, &r.fds, &r.processes, &r.loop_wall_ns, &r.loop_cpu_ns, &r.loop_memory_ns, &r.run, &r.run_started_us };
+      for (size_t i = 0; i < LF_ARRAY_LEN (numbers); i++)
+        *numbers[i] = lf_column_i64 (st, 4 + (int) i);
+      if (each (&r, user) != 0)
+        break;
+    }
+  return finished (s, rc, err);
+}
+
 /* ---- accepted events ------------------------------------------------------------------------------------------------------------- */
 
 int

@@ -26,6 +26,8 @@ static const char *const sql_text[LF_SQL_COUNT] = {
                         " AND run IN (SELECT id FROM runs WHERE command = 'serve' AND ended_us IS NULL AND id <> ?1)",
   [LF_SQL_VIOLATION] = "INSERT INTO violations (request_id, function, at_us, limit_id, severity, used, allowed, unit, enforced, rule, message, fix, observed)"
                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+  [LF_SQL_CHECK] = "INSERT OR REPLACE INTO checks (request_id, function, event, at_us, round, expected, problem, fds, processes, loop_wall_ns,"
+                   " loop_cpu_ns, loop_memory_ns, run) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, (SELECT run FROM invocations WHERE request_id = ?1))",
   [LF_SQL_EVENT] = "INSERT INTO events (request_id, function, accepted_us, attempts, due_us, payload) VALUES (?1, ?2, ?3, 0, ?3, ?4)",
   [LF_SQL_EVENT_UPDATE] = "UPDATE events SET attempts = ?2, due_us = ?3 WHERE request_id = ?1",
   [LF_SQL_EVENT_DONE] = "DELETE FROM events WHERE request_id = ?1",
@@ -362,6 +364,25 @@ lf_store_violation (lf_store *s, const lf_violation *v, lf_error *err)
   lf_bind_str (st, 12, v->fix);
   lf_bind_str (st, 13, v->observed[0] != '\0' ? v->observed : NULL);
   return run_statement (s, st, "the violation", err);
+}
+
+int
+lf_store_check (lf_store *s, const lf_check_row *r, lf_error *err)
+{
+  sqlite3_stmt *st = writing (s, LF_SQL_CHECK, err);
+  if (st == NULL)
+    return -1;
+  const int64_t numbers[] = { r->fds, r->processes, r->loop_wall_ns, r->loop_cpu_ns, r->loop_memory_ns };
+  lf_bind_str (st, 1, r->request_id);
+  lf_bind_str (st, 2, r->function);
+  lf_bind_str (st, 3, r->event);
+  lf_bind_i64 (st, 4, r->at_us);
+  lf_bind_i64 (st, 5, r->round);
+  lf_bind_i64 (st, 6, r->expected);
+  lf_bind_str (st, 7, r->problem);
+  for (size_t i = 0; i < LF_ARRAY_LEN (numbers); i++)
+    lf_bind_i64 (st, 8 + (int) i, numbers[i]);
+  return run_statement (s, st, "the check", err);
 }
 
 /* ---- commit -------------------------------------------------------------------------------------------------------------------- */

@@ -364,7 +364,7 @@ test_baseline (void **state)
   make_world (&w, budgets);
   fill (&w, 1);
   const lf_result *x = judged (&w, NULL, &r, "duration");
-  assert_true (x->word == LF_RES_NOT_MEASURED && x->no_baseline && x->used != LF_NONE);
+  assert_true (x->word == LF_RES_NOT_MEASURED && x->incomplete && x->used != LF_NONE);
   assert_int_equal (lf_results_exit (&r, false), 2);
   lf_results_fini (&r);
   lf_baseline *b = baseline_of (&w, &text);
@@ -393,7 +393,7 @@ test_baseline (void **state)
     }
   v.o.name = "other";
   x = judged (&v, b, &r, "duration");
-  assert_true (x->no_baseline && strstr (x->message, "no function other"));
+  assert_true (x->incomplete && strstr (x->message, "no function other"));
   lf_results_fini (&r);
   end_world (&v);
   end_world (&w);
