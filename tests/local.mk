@@ -20,3 +20,10 @@ EXTRA_DIST += tests/run-pytest tests/integration
 include tests/faults/local.mk
 include tests/bench/local.mk
 include tests/conformance/local.mk
+
+# The unchanged sample repository, again and again on a loaded machine: never broken, never worse.
+GATE_RUNS = 200
+.PHONY: gate-runs
+gate-runs: all
+	TOP_SRCDIR='$(abs_top_srcdir)' TOP_BUILDDIR='$(abs_top_builddir)' LAMBDAFIT_GATE_RUNS=$(GATE_RUNS) \
+	  python3 -m pytest -q -s -p no:cacheprovider '$(abs_top_srcdir)/tests/integration/test_check_history.py' -k no_false_failure

@@ -258,6 +258,7 @@ typedef struct lf_result
   int64_t used, allowed, baseline;
   lf_result_word word;
   bool incomplete;       /* not measured because a baseline or a part of the log is missing: the configuration is not complete */
+  bool of_event;         /* about this event; else it is only where the value was found */
   bool doubtful;         /* a timing over its budget: worth measuring again */
   int line, column;
   char budget_text[40], message[700], fix[500];

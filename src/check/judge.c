@@ -57,6 +57,7 @@ static void
 place_event (const lf_observed *o, int event, lf_result *r)
 {
   r->event = event_name (o, event);
+  r->of_event = r->event != NULL;
   if (event >= 0 && (size_t) event < o->events_n && o->events[event].line > 0)
     {
       r->line = o->events[event].line;
@@ -344,6 +345,16 @@ say_over (lf_result *r, const lf_measure *info, const char *than)
   snprintf (r->fix, sizeof r->fix, "%s", info->fix);
 }
 
+/* An init that was abandoned has no duration, but a limit that is broken: that result says all. */
+static bool
+seen_broken (const lf_observed *o, int measure)
+{
+  for (size_t i = 0; i < o->seen_n; i++)
+    if (o->seen[i].limit == measure && o->seen[i].severity == LF_SEV_BROKEN)
+      return true;
+  return false;
+}
+
 static void
 absolute (judge *j, const lf_budget *b)
 {
@@ -354,6 +365,8 @@ absolute (judge *j, const lf_budget *b)
   if (o->part && !whole)
     return; /* the merged log has all of it */
   int64_t used = used_of (j, b, &worst), allowed = allowed_of (j, b);
+  if (used == LF_NONE && seen_broken (o, b->measure))
+    return;
   lf_result *r = budget_result (j, b);
   r->used = used;
   r->allowed = allowed;
@@ -471,6 +484,7 @@ timing_change (judge *j, const lf_budget *b, int event)
   lf_timings *base = malloc (sizeof *base);
   lf_result *r = budget_result (j, b);
   r->event = event_name (j->o, event);
+  r->of_event = r->event != NULL;
   r->used = lf_observed_stat (j->o, b->measure, b->stat, event, 0, NULL);
   if (!base)
     j->out->nomem = true;

@@ -105,7 +105,7 @@ result_json (const lf_check_report *r, const lf_result *x, cJSON *rules)
   add_text (o, "message", text.data ? text.data : "");
   add_location (o, r, x);
   /* The same failure in the next run is the same alert. */
-  lf_buf_addf (&print, "%s/%s/%s/%s", x->function, x->budget, x->statistic ? x->statistic : "", x->event ? x->event : "");
+  lf_buf_addf (&print, "%s/%s/%s/%s", x->function, x->budget, x->statistic ? x->statistic : "", x->of_event ? x->event : "");
   cJSON *prints = cJSON_AddObjectToObject (o, "partialFingerprints");
   if (prints)
     lf_json_add_str (prints, "lambdafit/v1", print.data ? print.data : "");

@@ -82,7 +82,7 @@ lf_result_title (const lf_result *r, lf_buf *b)
   lf_buf_addf (b, "%s%s%s", r->budget, r->statistic ? " " : "", r->statistic ? r->statistic : "");
   if (r->budget_text[0])
     lf_buf_addf (b, " (%s)", r->budget_text);
-  if (r->event)
+  if (r->of_event) /* a title stays the same when another event has the largest value */
     lf_buf_addf (b, " [%s]", r->event);
 }
 
