@@ -53,6 +53,13 @@ tests_fuzz_fuzz_simulate_LDADD = src/simulate/liblf_simulate.a src/model/liblf_m
 FUZZ_ROOMS_simulate = src/simulate
 FUZZ_LINK_simulate = src/model/liblf_model.a src/profile/liblf_profile.a -lm
 
+FUZZ_TESTS += tests/fuzz/fuzz_check
+tests_fuzz_fuzz_check_SOURCES = tests/fuzz/fuzz_check.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_check_LDADD = src/check/file/liblf_check_file.a src/check/liblf_check.a src/model/liblf_model.a src/profile/liblf_profile.a $(FUZZ_LIBS) \
+	$(FYAML_LIBS) -lm
+FUZZ_ROOMS_check = src/check src/check/file
+FUZZ_LINK_check = src/model/liblf_model.a src/profile/liblf_profile.a $(FYAML_LIBS) -lm
+
 check_PROGRAMS += $(FUZZ_TESTS)
 TESTS += $(FUZZ_TESTS)
 EXTRA_DIST += tests/fuzz/corpus
