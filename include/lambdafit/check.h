@@ -169,18 +169,19 @@ typedef struct lf_sample
   int64_t value[LF_CHK_COUNT];
   int64_t cpu_us, at_us, end_us;
   int64_t loop_wall_ns, loop_cpu_ns, loop_memory_ns; /* the calibration loops beside it, or LF_NONE */
-  bool limited;          /* it broke a limit, which has a result of its own */
+  bool limited;          /* it broke a rule, which has a result of its own */
   int expected;          /* 1 as expected, 0 not, -1: nothing was expected */
   char *request_id, *problem; /* problem: the error, or why it is not as expected; NULL: none */
 } lf_sample;
 
-typedef struct lf_seen     /* violations of one limit, severity and event */
+typedef struct lf_seen     /* violations of one subject (a limit, or what else a rule is about), severity and event */
 {
-  int limit, event;
+  char subject[32];
+  int measure, event;      /* measure -1: nothing that a budget can be about */
   lf_severity severity;
   lf_enforced enforced;
   int64_t used, allowed, times;
-  char message[400], fix[400];
+  char message[sizeof ((lf_violation *) 0)->message], fix[sizeof ((lf_violation *) 0)->fix];
 } lf_seen;
 
 typedef struct lf_observed
@@ -207,6 +208,7 @@ typedef struct lf_observed
 void lf_observed_fini (lf_observed *o);
 /* A row becomes a sample, with everything that can be read from it; NULL: no memory. */
 lf_sample *lf_observed_add (lf_observed *o, const lf_record *r, int event, int round);
+/* 1: it was taken, so the sample has a result of its own for it; 0: it is no more than a warning that no budget can be about; -1: no memory. */
 int lf_observed_violation (lf_observed *o, const lf_violation *v, int event);
 /* Sets `expected` and `problem` of a sample whose status is ok. */
 int lf_sample_expect (lf_sample *s, const lf_check_event *e, const char *body, size_t n);

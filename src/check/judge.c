@@ -235,17 +235,18 @@ violations (judge *j)
   for (size_t i = 0; i < o->seen_n; i++)
     {
       const lf_seen *s = &o->seen[i];
-      if (s->severity == LF_SEV_NEAR && has_budget (o, s->limit))
+      bool near = s->severity == LF_SEV_NEAR;
+      if (near && has_budget (o, s->measure))
         continue; /* how near it may come is said there */
-      lf_result *r = add (j, lf_measure_get (s->limit)->id, s->limit, LF_RES_BROKEN);
+      lf_result *r = add (j, s->subject, s->measure, LF_RES_BROKEN);
       place_event (o, s->event, r);
-      r->statistic = "max";
-      r->used = limit_units (s->limit, s->used);
-      r->allowed = limit_units (s->limit, s->allowed);
-      snprintf (r->budget_text, sizeof r->budget_text, "%s", s->severity == LF_SEV_NEAR ? "less than 90%" : "Lambda's limit");
-      say (r, "%s%s", s->severity == LF_SEV_NEAR ? "too near: " : "", s->message);
-      if (s->severity == LF_SEV_NEAR)
-        snprintf (r->fix, sizeof r->fix, "%.330s Or say how near it may come: budgets: {%s: 98%%}.", s->fix, lf_measure_get (s->limit)->id);
+      r->statistic = s->used != LF_NONE ? "max" : NULL;
+      r->used = s->measure >= 0 ? limit_units (s->measure, s->used) : s->times;
+      r->allowed = s->measure >= 0 ? limit_units (s->measure, s->allowed) : 0;
+      snprintf (r->budget_text, sizeof r->budget_text, "%s", near ? "less than 90%" : "Lambda's limit");
+      say (r, "%s%s", near ? "too near: " : "", s->message);
+      if (near)
+        snprintf (r->fix, sizeof r->fix, "%.330s Or say how near it may come: budgets: {%s: %s}.", s->fix, s->subject, s->measure < LF_LIM_COUNT ? "98%" : "1 MB");
       else
         snprintf (r->fix, sizeof r->fix, "%s", s->fix);
     }
@@ -350,7 +351,7 @@ static bool
 seen_broken (const lf_observed *o, int measure)
 {
   for (size_t i = 0; i < o->seen_n; i++)
-    if (o->seen[i].limit == measure && o->seen[i].severity == LF_SEV_BROKEN)
+    if (o->seen[i].measure == measure && o->seen[i].severity == LF_SEV_BROKEN)
       return true;
   return false;
 }

@@ -84,17 +84,18 @@ lf_observed_add (lf_observed *o, const lf_record *r, int event, int round)
   return s;
 }
 
-/* The same limit of the same event again is counted, and its worst value kept. */
+/* The same subject of the same event again is counted, and its worst value kept. */
 int
 lf_observed_violation (lf_observed *o, const lf_violation *v, int event)
 {
-  lf_limit limit;
-  if (lf_limit_parse (v->limit_id, &limit) < 0)
-    return 0; /* a newer program's limit */
+  const char *subject = v->limit_id ? v->limit_id : "rule";
+  int measure = lf_measure_find (subject);
+  if (measure < 0 && v->severity == LF_SEV_NEAR)
+    return 0;
   for (size_t i = 0; i < o->seen_n; i++)
     {
       lf_seen *s = &o->seen[i];
-      if (s->limit != (int) limit || s->event != event || s->severity != v->severity)
+      if (strcmp (s->subject, subject) != 0 || s->event != event || s->severity != v->severity)
         continue;
       s->times++;
       if (v->used > s->used)
@@ -102,17 +103,18 @@ lf_observed_violation (lf_observed *o, const lf_violation *v, int event)
           s->used = v->used;
           memcpy (s->message, v->message, sizeof s->message);
         }
-      return 0;
+      return 1;
     }
   lf_seen *more = realloc (o->seen, (o->seen_n + 1) * sizeof *more);
   if (!more)
     return -1;
   o->seen = more;
   lf_seen *s = &o->seen[o->seen_n++];
-  *s = (lf_seen){ .limit = (int) limit, .event = event, .severity = v->severity, .enforced = v->enforced, .used = v->used, .allowed = v->allowed, .times = 1 };
-  memcpy (s->message, v->message, sizeof s->message);
-  memcpy (s->fix, v->fix, sizeof s->fix);
-  return 0;
+  *s = (lf_seen){ .measure = measure, .event = event, .severity = v->severity, .enforced = v->enforced, .used = v->used, .allowed = v->allowed, .times = 1 };
+  snprintf (s->subject, sizeof s->subject, "%s", subject);
+  snprintf (s->message, sizeof s->message, "%s", v->message);
+  snprintf (s->fix, sizeof s->fix, "%s", v->fix);
+  return 1;
 }
 
 /* ---- single values ----------------------------------------------------------------------------------------------------------------------- */

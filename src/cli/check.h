@@ -23,7 +23,7 @@ typedef struct lf_checking
   size_t observed_n;        /* of those that were tried */
   lf_results results;
   char *cwd;                /* before going to the file's folder */
-  char *db;
+  char *db, *template_;     /* template_: of the command line, or NULL */
   int shard, shards;        /* 1/1: all */
   int signum;
   int64_t began_us, wall_us;

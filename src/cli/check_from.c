@@ -167,9 +167,10 @@ on_violation (const lf_violation *v, void *user)
   int event = f->row ? f->row->event : -1;
   if (!f->row && (v->request_id || v->at_us < f->since_us))
     return 0; /* an invocation's, or of an earlier run */
+  int taken = lf_observed_violation (o, v, event);
   if (f->row && o->samples_n)
-    o->samples[o->samples_n - 1].limited |= v->severity == LF_SEV_BROKEN;
-  f->nomem |= lf_observed_violation (o, v, event) < 0;
+    o->samples[o->samples_n - 1].limited |= taken > 0 && v->severity == LF_SEV_BROKEN;
+  f->nomem |= taken < 0;
   return f->nomem;
 }
 
@@ -191,10 +192,11 @@ on_plain_violation (const lf_violation *v, void *user)
 {
   lf_from *f = user;
   lf_observed *o = f->o;
-  for (size_t i = 0; v->request_id && i < o->samples_n; i++)
+  int taken = lf_observed_violation (o, v, -1);
+  for (size_t i = 0; v->request_id && taken > 0 && i < o->samples_n; i++)
     if (strcmp (o->samples[i].request_id, v->request_id) == 0)
       o->samples[i].limited |= v->severity == LF_SEV_BROKEN;
-  f->nomem |= lf_observed_violation (o, v, -1) < 0;
+  f->nomem |= taken < 0;
   return f->nomem;
 }
 

@@ -115,8 +115,9 @@ on_each (const lf_outcome *out, const lf_enforcement *enforcement, const lf_func
   s->loop_memory_ns = p->loops.memory_ns;
   for (size_t i = 0; i < out->violations_n; i++)
     {
-      s->limited = s->limited || out->violations[i].severity == LF_SEV_BROKEN;
-      p->nomem |= lf_observed_violation (o, &out->violations[i], (int) tag) < 0;
+      int taken = lf_observed_violation (o, &out->violations[i], (int) tag);
+      s->limited = s->limited || (taken > 0 && out->violations[i].severity == LF_SEV_BROKEN);
+      p->nomem |= taken < 0;
     }
   if (out->status == LF_ST_OK && lf_sample_expect (s, &o->events[tag], out->body, out->body_len) < 0)
     p->nomem = true;
@@ -160,7 +161,7 @@ lf_check_args (const lf_checking *k, const lf_check_function *f, lf_args *out, l
   if (k->a->region || !out->region)
     out->region = k->a->region ? k->a->region : k->check->region;
   if (!f->target)
-    out->template_ = k->a->template_ ? k->a->template_ : k->check->template_;
+    out->template_ = k->template_ ? k->template_ : k->check->template_;
   else if (!out->name)
     out->name = f->name;
   return 0;

@@ -101,12 +101,16 @@ read_baseline (lf_checking *k, lf_error *err)
   return k->baseline ? 0 : -1;
 }
 
+/* A profile's file that is named on the command line or in the environment is seen from where the command was started. */
 static int
 read_profile (lf_checking *k, lf_error *err)
 {
   lf_args a;
   lf_args_init (&a);
-  a.profile = k->a->profile ? k->a->profile : k->check->profile;
+  const char *env = getenv ("LAMBDAFIT_PROFILE");
+  const char *named = k->a->profile ? k->a->profile : !k->check->profile && env && *env ? env : NULL;
+  char *path LF_CLEANUP (lf_freep) = named && k->cwd && (strchr (named, '/') || lf_ends (named, ".json")) ? from_here (k, named) : NULL;
+  a.profile = path ? path : named ? named : k->check->profile;
   a.region = k->a->region ? k->a->region : k->check->region;
   k->profile = lf_args_profile (&a, err);
   return k->profile ? 0 : -1;
@@ -304,7 +308,9 @@ measure_all (lf_checking *k, lf_error *err)
 static int
 run (lf_checking *k, lf_error *err)
 {
-  if (read_shard (k, err) < 0 || read_file (k, err) < 0 || read_profile (k, err) < 0 || read_baseline (k, err) < 0 || read_events (k, err) < 0
+  if (k->a->template_ && !(k->template_ = from_here (k, k->a->template_)))
+    (void) LF_FAIL_NOMEM (err);
+  if (err->exit != LF_EXIT_OK || read_shard (k, err) < 0 || read_file (k, err) < 0 || read_profile (k, err) < 0 || read_baseline (k, err) < 0 || read_events (k, err) < 0
       || choose_log (k, err) < 0 || make_log (k, err) < 0)
     return lf_cli_error (err);
   if (measure_all (k, err) < 0 || report (k, err) < 0)
@@ -329,6 +335,7 @@ finish (lf_checking *k)
   lf_profile_free (k->profile);
   free (k->cwd);
   free (k->db);
+  free (k->template_);
 }
 
 static void

@@ -183,12 +183,21 @@ test_errors_and_limits (void **state)
   s->status = LF_ST_FUNCTION_ERROR;
   s->problem = lf_strdup ("function_error: ValueError: no");
   lf_violation v = { .limit_id = "memory", .severity = LF_SEV_NEAR, .used = 92, .allowed = 100, .message = "near", .fix = "more" };
-  assert_int_equal (lf_observed_violation (&w.o, &v, 0), 0);
+  assert_int_equal (lf_observed_violation (&w.o, &v, 0), 1);
   v.limit_id = "tmp";
-  assert_int_equal (lf_observed_violation (&w.o, &v, 0), 0);
+  assert_int_equal (lf_observed_violation (&w.o, &v, 0), 1);
   v.severity = LF_SEV_BROKEN;
   v.limit_id = "response";
+  assert_int_equal (lf_observed_violation (&w.o, &v, 0), 1);
+  /* A rule that is about no limit: a warning is none of the gate's, what broke the invocation is. */
+  v.limit_id = "filesystem";
+  v.used = v.allowed = LF_NONE;
+  v.severity = LF_SEV_NEAR;
   assert_int_equal (lf_observed_violation (&w.o, &v, 0), 0);
+  v.severity = LF_SEV_BROKEN;
+  assert_int_equal (lf_observed_violation (&w.o, &v, 0), 1);
+  assert_int_equal (judged (&w, NULL, &r, "filesystem")->word, LF_RES_BROKEN);
+  lf_results_fini (&r);
   assert_int_equal (judged (&w, NULL, &r, "function_error")->word, LF_RES_BROKEN);
   size_t broken = 0;
   for (size_t i = 0; i < r.n; i++)
@@ -197,7 +206,7 @@ test_errors_and_limits (void **state)
       /* How near memory may come is said by its budget. */
       assert_true (strcmp (r.v[i].budget, "memory") != 0 || r.v[i].word == LF_RES_PASS);
     }
-  assert_int_equal (broken, 3);
+  assert_int_equal (broken, 4);
   lf_results_fini (&r);
   /* An error that is a broken limit is told once. */
   s->limited = true;
