@@ -184,6 +184,10 @@ typedef struct lf_seen     /* violations of one subject (a limit, or what else a
   char message[sizeof ((lf_violation *) 0)->message], fix[sizeof ((lf_violation *) 0)->fix];
 } lf_seen;
 
+/* The largest things in a package: a folder or a large file at its top, or in the folder for libraries of a layer. */
+#define LF_PARTS_MAX 24
+typedef struct lf_part { char name[80]; int64_t bytes; } lf_part;
+
 typedef struct lf_observed
 {
   const lf_check_function *of;
@@ -199,6 +203,8 @@ typedef struct lf_observed
   size_t samples_n, samples_cap;
   lf_seen *seen;
   size_t seen_n;
+  lf_part parts[LF_PARTS_MAX];
+  size_t parts_n;
   int64_t planned;       /* invocations that were to be made in the first round */
   int rounds;
   bool part;             /* a shard: only some of its events */

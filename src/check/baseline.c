@@ -84,6 +84,14 @@ lf_baseline_value (const lf_baseline *b, const char *function, int measure, lf_s
   return cJSON_IsNumber (v) && fabs (v->valuedouble) < 9e18 ? llround (v->valuedouble) : LF_NONE;
 }
 
+bool
+lf_baseline_part (const lf_baseline *b, const char *function, const char *part_name, int64_t *bytes)
+{
+  const cJSON *parts = part (function_of (b, function), "parts");
+  *bytes = lf_json_i64 (parts, part_name, LF_NONE);
+  return cJSON_IsObject (parts);
+}
+
 static size_t
 numbers (const cJSON *list, double *out, size_t max)
 {
@@ -168,6 +176,29 @@ write_settings (lf_buf *b, const lf_observed *o)
     {
       lf_buf_adds (b, ", \"interpreter\": ");
       write_string (b, o->f.interpreter);
+    }
+  lf_buf_addc (b, '}');
+}
+
+static int
+by_part_name (const void *a, const void *b)
+{
+  return strcmp (((const lf_part *) a)->name, ((const lf_part *) b)->name);
+}
+
+/* What the package is made of, so that a larger one can be told why. */
+static void
+write_parts (lf_buf *b, const lf_observed *o)
+{
+  lf_part sorted[LF_PARTS_MAX];
+  memcpy (sorted, o->parts, sizeof sorted);
+  qsort (sorted, o->parts_n, sizeof *sorted, by_part_name);
+  lf_buf_adds (b, ",\n      \"parts\": {");
+  for (size_t i = 0; i < o->parts_n; i++)
+    {
+      lf_buf_adds (b, i ? ", " : "");
+      write_string (b, sorted[i].name);
+      lf_buf_addf (b, ": %lld", (long long) sorted[i].bytes);
     }
   lf_buf_addc (b, '}');
 }
@@ -263,6 +294,8 @@ write_function (lf_buf *b, const lf_observed *o)
 {
   write_settings (b, o);
   write_sizes (b, o);
+  if (o->parts_n)
+    write_parts (b, o);
   return write_timings (b, o);
 }
 

@@ -31,6 +31,8 @@ int64_t lf_observed_rate (const lf_observed *o);
 /* From a baseline: exact values, timings. */
 int64_t lf_baseline_value (const lf_baseline *b, const char *function, int measure, lf_stat stat);
 bool lf_baseline_timings (const lf_baseline *b, const char *function, const char *event, int measure, lf_timings *out);
+/* Bytes of a part of the package; LF_NONE when the baseline has none of this name. False: the baseline knows no parts. */
+bool lf_baseline_part (const lf_baseline *b, const char *function, const char *part_name, int64_t *bytes);
 bool lf_baseline_has (const lf_baseline *b, const char *function);
 /* What differs in the settings that timings depend on: "memory 128 -> 512 MB", or "". */
 void lf_baseline_settings (const lf_baseline *b, const lf_observed *o, char out[200]);

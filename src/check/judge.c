@@ -400,6 +400,37 @@ say_no_baseline (const judge *j, lf_result *r, const char *lacks, const char *na
   snprintf (r->fix, sizeof r->fix, "lambdafit check --update writes %s; review it and commit it.", j->baseline ? "the baseline anew" : "a baseline");
 }
 
+/* The part of the package that grew the most, or is new. */
+static void
+say_part (const judge *j, lf_result *r)
+{
+  const lf_part *most = NULL;
+  int64_t grown = 0, before = LF_NONE, was;
+  for (size_t i = 0; i < j->o->parts_n; i++)
+    {
+      const lf_part *p = &j->o->parts[i];
+      if (!lf_baseline_part (j->baseline, j->o->name, p->name, &was))
+        return;
+      int64_t more = p->bytes - (was == LF_NONE ? 0 : was);
+      if (more > grown)
+        {
+          grown = more;
+          before = was;
+          most = p;
+        }
+    }
+  if (!most)
+    return;
+  char now[48], then[48];
+  size_t n = strlen (r->message);
+  lf_measure_show (LF_LIM_PACKAGE, most->bytes, now);
+  lf_measure_show (LF_LIM_PACKAGE, before, then);
+  if (before == LF_NONE)
+    snprintf (r->message + n, sizeof r->message - n, " New in it: %s, %s.", most->name, now);
+  else
+    snprintf (r->message + n, sizeof r->message - n, " Grown the most: %s, from %s to %s.", most->name, then, now);
+}
+
 static void
 exact_change (judge *j, const lf_budget *b)
 {
@@ -424,6 +455,8 @@ exact_change (judge *j, const lf_budget *b)
     return;
   r->word = LF_RES_WORSE;
   say_over (r, info, "");
+  if (b->measure == LF_LIM_PACKAGE || b->measure == LF_LIM_ZIP)
+    say_part (j, r);
 }
 
 /* All rounds that were measured, compared with the base. */

@@ -215,6 +215,66 @@ leave_out_ours (const lf_checking *k, const lf_check_function *f, lf_function *t
       to->package_bytes -= st.st_size;
 }
 
+/* Folders in which a layer or a zip keeps its libraries: what is in them counts, not they. */
+static bool
+is_container (const char *name)
+{
+  static const char *const names[] = { "python", "nodejs", "node_modules", "lib", "lib64", "site-packages" };
+  for (size_t i = 0; i < LF_ARRAY_LEN (names); i++)
+    if (strcmp (name, names[i]) == 0)
+      return true;
+  return lf_starts (name, "python3.");
+}
+
+static void
+add_part (lf_observed *o, const char *name, int64_t bytes)
+{
+  size_t at = o->parts_n;
+  if (at == LF_PARTS_MAX) /* the smallest makes room */
+    {
+      at = 0;
+      for (size_t i = 1; i < LF_PARTS_MAX; i++)
+        at = o->parts[i].bytes < o->parts[at].bytes ? i : at;
+      if (o->parts[at].bytes >= bytes)
+        return;
+    }
+  else
+    o->parts_n++;
+  snprintf (o->parts[at].name, sizeof o->parts[at].name, "%.79s", name);
+  o->parts[at].bytes = bytes;
+}
+
+#define PART_MIN_BYTES 65536
+
+static int
+read_parts (lf_observed *o, const lf_prepared *prep, lf_error *err)
+{
+  lf_strv targets = { 0 };
+  lf_space space = { 0 };
+  bool wanted = false;
+  for (size_t i = 0; i < o->of->budgets_n; i++)
+    wanted |= o->of->budgets[i].kind >= LF_BUD_CHANGE && (o->of->budgets[i].measure == LF_LIM_PACKAGE || o->of->budgets[i].measure == LF_LIM_ZIP);
+  int rc = wanted && lf_strv_add (&targets, prep->package.source) < 0 ? LF_FAIL_NOMEM (err) : 0;
+  for (size_t i = 0; wanted && i < prep->f.layers.n && rc == 0; i++)
+    rc = lf_strv_add (&targets, prep->f.layers.v[i]) < 0 ? LF_FAIL_NOMEM (err) : 0;
+  if (wanted && rc == 0)
+    rc = lf_space_measure (&targets, prep->f.arch, &space, err);
+  bool *container = rc == 0 ? calloc (space.folders_n + 1, sizeof *container) : NULL;
+  for (size_t i = 0; container && i < space.folders_n; i++)
+    {
+      const lf_space_folder *x = &space.folders[i];
+      const char *slash = strrchr (x->path, '/'), *name = slash ? slash + 1 : x->path;
+      bool inside = x->depth > 0 && container[x->parent];
+      container[i] = x->depth == 0 || (inside && !x->is_file && is_container (name));
+      if (inside && !container[i] && x->bytes >= PART_MIN_BYTES && !lf_starts (name, LF_CHECK_LOG))
+        add_part (o, name, x->bytes);
+    }
+  free (container);
+  lf_space_fini (&space);
+  lf_strv_fini (&targets);
+  return rc;
+}
+
 static int
 set_function (lf_checking *k, lf_observed *o, const lf_prepared *prep, lf_error *err)
 {
@@ -229,7 +289,7 @@ set_function (lf_checking *k, lf_observed *o, const lf_prepared *prep, lf_error 
   for (size_t i = 0; i < prep->near_n; i++)
     if (lf_observed_violation (o, &prep->near[i], -1) < 0)
       return LF_FAIL_NOMEM (err);
-  return check_budgets (k, o, err);
+  return read_parts (o, prep, err) < 0 ? -1 : check_budgets (k, o, err);
 }
 
 /* What only the check knows goes to the log beside each invocation's row, for `check --from`. */

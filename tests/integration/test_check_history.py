@@ -132,6 +132,7 @@ ALSO = {  # what such a change may bring with it
     "more_memory": {("cold_start", "worse"), ("cold_start", "not_measured")},
     "slower_handler": {("cold_start", "not_measured")},
 }
+SAID = {("add_numpy", "package"): "New in it: numpy, ", ("larger_model", "package"): "Grown the most: model.bin, from 24.0 MB to 48.0 MB"}
 BUSY = {("duration", "not_measured"), ("cold_start", "not_measured")}  # a machine too busy to tell says so
 
 
@@ -149,6 +150,7 @@ def test_regression(project, change, caught):
     for r in out["results"]:
         if (r["budget"], r["result"]) in caught:
             assert r["message"] and r["fix"] and r["used"] is not None
+            assert SAID.get((change.__name__, r["budget"]), "") in r["message"]
 
 
 LOAD = "import os, sys\nx = bytearray(16 << 20)\nn = 0\nwhile os.getppid() == int(sys.argv[1]):\n    for i in range(0, len(x), 64):\n        x[i] = n & 255\n    n += 1\n"
