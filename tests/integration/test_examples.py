@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import zipfile
 
@@ -81,6 +82,23 @@ def test_digits_answers_its_events(run, layer):
             assert got["digit"] == want["digit"]
             assert got["probabilities"] == pytest.approx(want["probabilities"], abs=2e-3)
         assert [i["cold"] for i in out["invocations"]] == [1, 0]
+
+
+def test_digits_passes_its_gate(run, layer, tmp_path):
+    """And another model does not: its answers are others."""
+    folder = tmp_path / "gate"
+    shutil.copytree(DIGITS, folder)
+    file = folder / "lambdafit.yaml"
+    text = file.read_text().replace("../../build/numpy-layer", str(layer)).replace("python3.11", options(layer)[1])
+    file.write_text(text)
+    p = run("check", file, "--json")
+    assert p.returncode == 0 and json.loads(p.stdout)["result"] == "pass", p.stdout + p.stderr
+    code = folder / "lambda_function.py"
+    code.write_text(code.read_text() + "\n_handler = lambda_handler\n\n\ndef lambda_handler(event, context):\n    answer = _handler(event, context)\n"
+                                       "    answer['confidence'] = round(answer['confidence'] - 0.01, 4)\n    return answer\n")
+    file.write_text(text.replace("cold: 5", "cold: 1").replace("warm: 5", "warm: 1"))
+    p = run("check", file, "--json")
+    assert p.returncode == 1 and {r["budget"] for r in json.loads(p.stdout)["results"] if r["result"] != "pass"} == {"expect"}
 
 
 def test_digits_events_are_held_out_images():
