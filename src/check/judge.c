@@ -211,6 +211,33 @@ expectations (judge *j)
     }
 }
 
+/* The value that a budget is about. A timing is taken as the best of the rounds that were measured: what only a busy moment did is none. */
+static int64_t
+used_of (const judge *j, const lf_budget *b, const lf_sample **worst)
+{
+  const lf_observed *o = j->o;
+  const lf_measure *info = lf_measure_get (b->measure);
+  *worst = NULL;
+  if (b->measure == LF_LIM_CONCURRENCY)
+    return lf_observed_concurrency (o);
+  if (b->measure == LF_LIM_REQUEST_RATE)
+    return lf_observed_rate (o);
+  if (info->of_function)
+    return lf_observed_static (o, b->measure);
+  int64_t best = lf_observed_stat (o, b->measure, b->stat, -1, 0, worst);
+  for (int round = 1; info->kind == LF_KIND_TIME && round < o->rounds; round++)
+    {
+      const lf_sample *at = NULL;
+      int64_t v = lf_observed_stat (o, b->measure, b->stat, -1, round, &at);
+      if (v != LF_NONE && v < best)
+        {
+          best = v;
+          *worst = at;
+        }
+    }
+  return best;
+}
+
 /* ---- Lambda's own limits ----------------------------------------------------------------------------------------------------------------- */
 
 static bool
@@ -228,6 +255,15 @@ limit_units (int m, int64_t v)
   return v != LF_NONE && lf_measure_get (m)->kind == LF_KIND_TIME ? v * 1000 : v;
 }
 
+/* Near a limit of time, in every round that was measured? A busy moment is forgiven, as it is for a budget. */
+static bool
+still_near (const judge *j, const lf_seen *s)
+{
+  const lf_sample *ignored;
+  int64_t used = used_of (j, &(lf_budget){ .measure = s->measure, .stat = LF_STAT_MAX }, &ignored), limit = lf_check_limit (s->measure, &j->o->f, j->o->profile);
+  return used == LF_NONE || limit == LF_NONE || (lf_money) used * 10 >= (lf_money) limit * 9;
+}
+
 static void
 violations (judge *j)
 {
@@ -238,8 +274,12 @@ violations (judge *j)
       bool near = s->severity == LF_SEV_NEAR;
       if (near && has_budget (o, s->measure))
         continue; /* how near it may come is said there */
+      bool timing = near && s->measure >= 0 && lf_measure_get (s->measure)->kind == LF_KIND_TIME;
+      if (timing && !still_near (j, s))
+        continue;
       lf_result *r = add (j, s->subject, s->measure, LF_RES_BROKEN);
       place_event (o, s->event, r);
+      r->doubtful = timing && o->rounds < ROUNDS_MAX;
       r->statistic = s->used != LF_NONE ? "max" : NULL;
       r->used = s->measure >= 0 ? limit_units (s->measure, s->used) : s->times;
       r->allowed = s->measure >= 0 ? limit_units (s->measure, s->allowed) : 0;
@@ -282,33 +322,6 @@ unseen_limits (judge *j)
 }
 
 /* ---- budgets of an absolute size -------------------------------------------------------------------------------------------------------- */
-
-/* The value that a budget is about. A timing is taken as the best of the rounds that were measured: what only a busy moment did is none. */
-static int64_t
-used_of (const judge *j, const lf_budget *b, const lf_sample **worst)
-{
-  const lf_observed *o = j->o;
-  const lf_measure *info = lf_measure_get (b->measure);
-  *worst = NULL;
-  if (b->measure == LF_LIM_CONCURRENCY)
-    return lf_observed_concurrency (o);
-  if (b->measure == LF_LIM_REQUEST_RATE)
-    return lf_observed_rate (o);
-  if (info->of_function)
-    return lf_observed_static (o, b->measure);
-  int64_t best = lf_observed_stat (o, b->measure, b->stat, -1, 0, worst);
-  for (int round = 1; info->kind == LF_KIND_TIME && round < o->rounds; round++)
-    {
-      const lf_sample *at = NULL;
-      int64_t v = lf_observed_stat (o, b->measure, b->stat, -1, round, &at);
-      if (v != LF_NONE && v < best)
-        {
-          best = v;
-          *worst = at;
-        }
-    }
-  return best;
-}
 
 static int64_t
 allowed_of (const judge *j, const lf_budget *b)

@@ -67,13 +67,20 @@ enter (match *m, const char *key, int index)
 
 static int compare (match *m, const cJSON *got, const cJSON *want, int depth);
 
+/* The member of this name; most often it is where the last search ended. */
+static const cJSON *
+member (const cJSON *of, const char *name, const cJSON *likely)
+{
+  return likely && strcmp (likely->string, name) == 0 ? likely : cJSON_GetObjectItemCaseSensitive (of, name);
+}
+
 static int
 compare_objects (match *m, const cJSON *got, const cJSON *want, int depth)
 {
-  const cJSON *w, *g;
+  const cJSON *w, *g, *next = got->child;
   cJSON_ArrayForEach (w, want)
   {
-    g = cJSON_GetObjectItemCaseSensitive (got, w->string);
+    g = member (got, w->string, next);
     size_t cut = enter (m, w->string, 0);
     if (!g)
       {
@@ -84,15 +91,19 @@ compare_objects (match *m, const cJSON *got, const cJSON *want, int depth)
     if (compare (m, g, w, depth) < 0)
       return -1;
     m->path[cut] = 0;
+    next = g->next;
   }
-  if (m->subset)
-    return 0;
-  cJSON_ArrayForEach (g, got)
-  if (!cJSON_GetObjectItemCaseSensitive (want, g->string))
+  next = want->child;
+  for (g = m->subset ? NULL : got->child; g; g = g->next)
     {
-      enter (m, g->string, 0);
-      lf_buf_addf (m->why, "%s is there and was not expected", m->path);
-      return -1;
+      w = member (want, g->string, next);
+      if (!w)
+        {
+          enter (m, g->string, 0);
+          lf_buf_addf (m->why, "%s is there and was not expected", m->path);
+          return -1;
+        }
+      next = w->next;
     }
   return 0;
 }

@@ -173,6 +173,25 @@ test_a_timing_is_the_best_of_its_rounds (void **state)
 }
 
 static void
+test_near_a_timeout_in_a_busy_moment (void **state)
+{
+  (void) state;
+  world w;
+  lf_results r;
+  make_world (&w, "");
+  add (&w, false, 2800000, 0);
+  lf_violation v = { .limit_id = "duration", .severity = LF_SEV_NEAR, .used = 2800, .allowed = 3000, .message = "near", .fix = "more" };
+  assert_int_equal (lf_observed_violation (&w.o, &v, 0), 1);
+  const lf_result *x = judged (&w, NULL, &r, "duration");
+  assert_true (x->word == LF_RES_BROKEN && x->doubtful);
+  lf_results_fini (&r);
+  add (&w, false, 1000000, 1);
+  assert_null (judged (&w, NULL, &r, "duration"));
+  lf_results_fini (&r);
+  end_world (&w);
+}
+
+static void
 test_errors_and_limits (void **state)
 {
   (void) state;
@@ -478,7 +497,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_absolute),          cmocka_unit_test (test_a_timing_is_the_best_of_its_rounds),
-    cmocka_unit_test (test_errors_and_limits), cmocka_unit_test (test_interval_ranks),
+    cmocka_unit_test (test_near_a_timeout_in_a_busy_moment), cmocka_unit_test (test_errors_and_limits), cmocka_unit_test (test_interval_ranks),
     cmocka_unit_test (test_interval_covers),   cmocka_unit_test (test_machines_and_changes),
     cmocka_unit_test (test_baseline),          cmocka_unit_test (test_bad_baselines),
     cmocka_unit_test (test_documents),
