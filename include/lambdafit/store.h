@@ -11,7 +11,7 @@
 #include "lambdafit/base.h"
 #include "lambdafit/model.h"
 
-#define LF_STORE_VERSION 5
+#define LF_STORE_VERSION 6
 
 typedef struct lf_store lf_store;
 /* NULL path: $LAMBDAFIT_DB, else $XDG_STATE_HOME/lambdafit/log.db. Creates and migrates. Errors (LF_EXIT_IO): not a database, newer schema

@@ -241,7 +241,7 @@ lf_store_checks (lf_store *s, lf_check_each each, void *user, lf_error *err)
                             "c.loop_cpu_ns, c.loop_memory_ns, c.run, r.started_us FROM checks AS c LEFT JOIN runs AS r ON r.id = c.run ORDER BY c.at_us, c.rowid";
   if (lf_store_refresh (s, err) != 0)
     return -1;
-  if (s->version < 4)
+  if (s->version < 6)
     return 0;
   sqlite3_stmt *st LF_CLEANUP (lf_stmt_freep) = lf_store_prepare (s, sql, err);
   int rc;

@@ -130,7 +130,8 @@ def test_merge_reads_every_schema(run, project):
             c.execute(f"DROP TRIGGER {trigger}")
         for table in ("checks", "rollups"):
             c.execute(f"DROP TABLE {table}")
-        c.execute("ALTER TABLE invocations DROP COLUMN overhead_us")
+        for table, column in (("invocations", "overhead_us"), ("invocations", "cold_reason"), ("runs", "refused")):
+            c.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         c.execute("ALTER TABLE violations DROP COLUMN observed")
         c.execute("UPDATE invocations SET request_id = 'old-' || request_id, received_us = received_us - 3600000000")
         c.execute("UPDATE runs SET host = 'elsewhere', started_us = started_us - 3600000000")

@@ -426,6 +426,7 @@ older_log (void **state)
   help_sql (path, "ALTER TABLE invocations DROP COLUMN cold_reason");
   help_sql (path, "ALTER TABLE violations DROP COLUMN observed");
   help_sql (path, "ALTER TABLE runs DROP COLUMN refused");
+  help_sql (path, "DROP TABLE checks");
   assert_int_equal (help_sql (path, "SELECT count (*) FROM sqlite_master WHERE type = 'trigger'"), 0);
   assert_int_equal (help_sql (path, "PRAGMA user_version"), 1);
   assert_int_equal (compare (path), 0);

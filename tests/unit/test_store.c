@@ -450,6 +450,7 @@ third_version (void **state)
   }
   help_sql (path, "ALTER TABLE invocations DROP COLUMN cold_reason");
   help_sql (path, "ALTER TABLE runs DROP COLUMN refused");
+  help_sql (path, "DROP TABLE checks");
   help_sql (path, "PRAGMA user_version = 3");
   {
     lf_store *reader CLEAN_STORE = lf_store_open_read (path, &err);
