@@ -20,6 +20,7 @@ typedef struct writer
   int64_t start_us, rows, written;
   char host[256], *enforcement;
   lf_enforcement none;
+  lf_profile limits;             /* the profile, with the account's limit of this simulation */
 } writer;
 
 /* Ids come from the seed, so the same run writes the same rows. */
@@ -106,7 +107,7 @@ write_row (const lf_sim_row *row, void *user, lf_error *err)
   w->rows++;
   if (lf_store_invocation (w->store, &r, err) != 0)
     return -1;
-  size_t n = lf_violations (&w->s->item[row->workload].fn, w->s->profile, &w->none, &r, v);
+  size_t n = lf_violations (&w->s->item[row->workload].fn, &w->limits, &w->none, &r, v);
   for (size_t i = 0; i < n; i++)
     if (lf_store_violation (w->store, &v[i], err) != 0)
       return -1;
@@ -183,7 +184,9 @@ write_run (writer *w, lf_error *err)
 int
 lf_sim_write_log (const lf_scenario *s, uint64_t seed, const char *file, const char *start, bool quiet, lf_error *err)
 {
-  writer w = { .s = s, .seed = seed, .start_us = MONDAY_US };
+  writer w = { .s = s, .seed = seed, .start_us = MONDAY_US, .limits = *s->profile };
+  if (s->options.concurrency != LF_NONE)
+    w.limits.concurrency_account = s->options.concurrency;
   for (size_t i = 0; i < s->n; i++)
     for (size_t k = 0; k < s->item[i].arrivals.n; k++)
       if (strcmp (s->item[i].arrivals.v[k].file, "-") == 0)
