@@ -147,7 +147,8 @@ typedef struct lf_rt_ops
   void *(*open) (lf_live_env *env, int fd, int *port, lf_error *err);
   /* An invocation is there: answer one waiting /next, now or when it comes. */
   void (*deliver) (void *face, const lf_call *call);
-  /* The runtime's process is gone: forget its waiting requests. */
+  /* The runtime's process is gone. First: what it has sent already. Then: forget its waiting requests. */
+  void (*drain) (void *face);
   void (*drop) (void *face);
   void (*close) (void *face);
   /* The invocation ended without the runtime (timeout, crash): its event is no longer to be given out. */

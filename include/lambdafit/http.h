@@ -66,6 +66,8 @@ int lf_http_listen_fd (lf_http_server *s, int fd, lf_error *err); /* takes owner
 int lf_http_adopt_fd (lf_http_server *s, int fd, lf_error *err);  /* serves one connected socket; takes ownership (on success) */
 /* Stops listening and closes every connection; frees itself when libuv has closed the handles. No callbacks afterwards. */
 void lf_http_server_close (lf_http_server *s);
+/* Reads what the connections have sent already: before lf_http_server_drop, so that the last words of a dead process count. */
+void lf_http_server_drain (lf_http_server *s);
 /* Closes every connection (no on_gone for their requests), goes on listening: the peer's process is known to be dead. */
 void lf_http_server_drop (lf_http_server *s);
 size_t lf_http_server_conns (const lf_http_server *s);

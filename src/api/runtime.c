@@ -587,6 +587,13 @@ face_open (lf_live_env *env, int fd, int *port, lf_error *err)
 }
 
 static void
+face_drain (void *f)
+{
+  lf_face *face = f;
+  lf_http_server_drain (face->server);
+}
+
+static void
 face_drop (void *f)
 {
   lf_face *face = f;
@@ -623,5 +630,5 @@ face_close (void *f)
   free (face);
 }
 
-const lf_rt_ops lf_api_runtime = { .open = face_open, .deliver = face_deliver, .drop = face_drop, .close = face_close, .revoke = face_revoke,
+const lf_rt_ops lf_api_runtime = { .open = face_open, .deliver = face_deliver, .drain = face_drain, .drop = face_drop, .close = face_close, .revoke = face_revoke,
                                 .pause = face_pause, .accepted = face_accepted };

@@ -194,6 +194,9 @@ say_unnoticed (lf_live_env *env)
 static void
 on_exit_event (lf_live_env *env, lf_exit_info *how)
 {
+  if (env->face)
+    env->engine->rt->drain (env->face);
+  lf_engine_hear (env);
   bool working = env->core->state == LF_ENV_STARTING || env->core->state == LF_ENV_BUSY;
   lf_live_env_drain (env);
   if (env->face)

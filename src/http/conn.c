@@ -374,6 +374,24 @@ on_read (uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
     lf_http_server_account (c);
 }
 
+/* What the socket holds already, without waiting for the loop. */
+void
+lf_http_conn_drain (lf_http_conn *c)
+{
+  uv_os_fd_t fd;
+  if (uv_fileno ((uv_handle_t *) &c->tcp, &fd) < 0)
+    return;
+  for (int round = 0; round < 256 && (c->state == ST_HEAD || c->state == ST_LENGTH || c->state == ST_CHUNKED) && !c->paused; round++)
+    {
+      uv_buf_t buf;
+      on_alloc ((uv_handle_t *) &c->tcp, READ_BYTES, &buf);
+      ssize_t n = recv (fd, buf.base, buf.len, MSG_DONTWAIT);
+      if (n <= 0)
+        return; /* its end, or an error, is the loop's to notice */
+      on_read ((uv_stream_t *) &c->tcp, n, &buf);
+    }
+}
+
 void
 lf_http_conn_wake (lf_http_conn *c)
 {

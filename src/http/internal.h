@@ -131,6 +131,7 @@ int lf_http_conn_accept (lf_http_server *s);         /* -1: no memory, try again
 void lf_http_conn_close (lf_http_conn *c);
 void lf_http_conn_free (lf_http_conn *c);
 void lf_http_conn_wake (lf_http_conn *c);
+void lf_http_conn_drain (lf_http_conn *c);
 void lf_http_conn_sweep (lf_http_conn *c, int64_t now, bool *again);
 void lf_http_conn_gone (lf_http_conn *c, bool truncated);
 void lf_http_conn_refuse (lf_http_conn *c, int status); /* a protocol error: says so and closes */

@@ -375,6 +375,16 @@ lf_http_server_close (lf_http_server *s)
 }
 
 void
+lf_http_server_drain (lf_http_server *s)
+{
+  for (chain *l = s->conns.next, *next; l != &s->conns; l = next)
+    {
+      next = l->next; /* this one may be closed meanwhile, and no other */
+      lf_http_conn_drain (CONTAINER (l, lf_http_conn, all));
+    }
+}
+
+void
 lf_http_server_drop (lf_http_server *s)
 {
   uv_os_fd_t listener;
