@@ -28,7 +28,7 @@ struct lf_http_req
   lf_http_header *trailers;
   size_t trailers_n;
   int64_t body_limit;             /* set by on_headers: most bytes to accept (default: the server's); more: `too_large` */
-  bool too_large;                 /* the body was larger: it was read and thrown away but for its first LF_HTTP_KEPT bytes; body_seen counts them all */
+  bool too_large;                 /* the body was larger: it was read and thrown away but for its first LF_HTTP_KEPT bytes (none with `stream`); body_seen counts them all */
   int64_t body_seen;
   bool stream;                    /* set by on_headers: the body comes in pieces (on_body) and is never kept; on_request still ends it */
   bool truncated;                 /* the client closed in the middle of the body (only on_gone is called) */

@@ -380,7 +380,7 @@ lf_http_length_feed (lf_http_conn *c, const char *p, size_t n, bool *complete, i
       else if (lf_buf_add (&r->body, p, take) < 0)
         return head_fail (status, 503);
     }
-  else if (r->too_large && !c->answered && r->body.len < LF_HTTP_KEPT)
+  else if (r->too_large && !r->stream && !c->answered && r->body.len < LF_HTTP_KEPT)
     lf_buf_add (&r->body, p, take < LF_HTTP_KEPT - r->body.len ? take : LF_HTTP_KEPT - r->body.len); /* what does not fit in memory is not shown */
   c->length_left -= (int64_t) take;
   c->wire_bytes += (int64_t) take;
