@@ -62,7 +62,7 @@ def repository(tmp_path_factory):
 @pytest.fixture
 def project(repository):
     """The repository as it was committed, before and after."""
-    keep = {x: (repository / x).read_bytes() for x in (CODE, "lambdafit.yaml")}
+    keep = {x: (repository / x).read_bytes() for x in (CODE, "lambdafit.yaml", "lambdafit.baseline.json")}
     yield repository
     for path, data in keep.items():
         (repository / path).write_bytes(data)
@@ -136,6 +136,19 @@ SAID = {("add_numpy", "package"): "New in it: numpy, ", ("larger_model", "packag
 BUSY = {("duration", "not_measured"), ("cold_start", "not_measured")}  # a machine too busy to tell says so
 
 
+def overloaded():
+    """Others want more of this machine than it has: what is a fifth slower may then not be told, and is tried again. Elsewhere once must do."""
+    return os.getloadavg()[0] > (os.cpu_count() or 1)
+
+
+def baseline_again(project):
+    """The baseline of a bad moment is no measure: the code as it was is measured anew."""
+    changed = (project / CODE).read_bytes()
+    shutil.copy(BASE / "lambda_function.py", project / CODE)
+    check(project, "--update", "-q")
+    (project / CODE).write_bytes(changed)
+
+
 @pytest.mark.parametrize("change, caught", HISTORY, ids=[c.__name__ for c, _ in HISTORY])
 def test_regression(project, change, caught):
     change(project)
@@ -143,8 +156,10 @@ def test_regression(project, change, caught):
         p = check(project, "--json")
         out = json.loads(p.stdout)
         found = {(r["budget"], r["result"]) for r in out["results"] if r["result"] != "pass"}
-        if caught <= found or not (found & BUSY):
+        if caught <= found or not (found & BUSY or overloaded()):
             break
+        if attempt % 2:
+            baseline_again(project)
     assert p.returncode == 1, p.stdout + p.stderr
     assert caught <= found and found - caught <= ALSO.get(change.__name__, set()) | BUSY, (found, p.stdout)
     for r in out["results"]:
