@@ -167,6 +167,7 @@ outputs (void **state)
     { "tmp_full_meanwhile", "OSError: [Errno 28] No space left on device", "--tmp 1024" },
     { NULL, "ValueError: shapes (3,) and (4,) not aligned", NULL },
     { NULL, "KeyError: 'image'", NULL },
+    { NULL, "RuntimeError: Unable to find torch_shm_manager at /tmp/py/torch/bin/torch_shm_manager", NULL },
     { NULL, "BlockingIOError: [Errno 11] Resource temporarily unavailable\r  File \"/var/task/lambda_function.py\", line 4, in lambda_handler\r    fcntl.flock(f, 6)", NULL },
     { "too_many_processes", "BlockingIOError: [Errno 11] Resource temporarily unavailable\r  File \"subprocess.py\", line 1827, in _execute_child\r    self.pid = _fork_exec(", "OMP_NUM_THREADS" },
     { NULL, "TypeError: Object of type set is not JSON serializable", NULL },
