@@ -11,7 +11,7 @@ const lf_command lf_commands[] = {
     "Runs the function in TARGET (a directory or a .zip; default: the current directory) in a sandbox with Lambda's limits. The response goes to\n"
     "standard output, one line an invocation; logs, REPORT lines and the verdict go to standard error. The verdict has a row for each limit (used,\n"
     "allowed, percent, how it was enforced), cold and warm durations apart, billed time and cost. Exit status: 0 when every invocation ended well, 1 when\n"
-    "one did not. With a template (-t, or one in the current directory when no TARGET is given) a function is named by its logical id and is what the\n"
+    "one did not or a limit was broken. With a template (-t, or one in the current directory when no TARGET is given) a function is named by its logical id and is what the\n"
     "template says; options count more.",
     "  lambdafit run .\n"
     "  lambdafit run -t template.yaml Classify -e event.json\n"

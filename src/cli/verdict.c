@@ -58,6 +58,7 @@ add_sum (int64_t *sum, int64_t more)
 void
 lf_verdict_violation (lf_verdict *v, const lf_violation *one)
 {
+  v->failed |= one->severity == LF_SEV_BROKEN; /* also when the function came through: what is broken here does not deploy, or fails there */
   for (size_t i = 0; i < v->seen_n; i++)
     if (strcmp (v->seen[i].v.rule, one->rule) == 0 && v->seen[i].v.severity == one->severity)
       {

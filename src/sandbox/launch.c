@@ -44,23 +44,23 @@ below (const char *path, const char *dir)
   return !strncmp (path, dir, n) && path[n] == '/';
 }
 
-/* /opt when something else must be visible below it too (an interpreter in /opt/conda): each entry of the layers by itself. */
+/* A folder entry by entry, each bound by itself. */
 static int
-add_opt_entries (lf_buf *b, uint32_t *n, const char *opt, lf_error *err)
+add_entries (lf_buf *b, uint32_t *n, const char *dir, const char *where, lf_error *err)
 {
-  DIR *d = opendir (opt);
+  DIR *d = opendir (dir);
   if (!d)
-    return LF_FAIL (err, LF_EXIT_IO, opt, "", "cannot be read: %s", strerror (errno));
-  int r = lf_sb_step (b, n, 'd', "opt", NULL);
+    return LF_FAIL (err, LF_EXIT_IO, dir, "", "cannot be read: %s", strerror (errno));
+  int r = lf_sb_step (b, n, 'd', where + 1, NULL);
   struct dirent *e;
   while (r == 0 && (e = readdir (d)) != NULL)
     {
       if (!strcmp (e->d_name, ".") || !strcmp (e->d_name, ".."))
         continue;
       char from[4096], to[512], target[4096];
-      if (snprintf (from, sizeof from, "%s/%s", opt, e->d_name) >= (int) sizeof from)
+      if (snprintf (from, sizeof from, "%s/%s", dir, e->d_name) >= (int) sizeof from)
         continue;
-      snprintf (to, sizeof to, "/opt/%s", e->d_name);
+      snprintf (to, sizeof to, "%s/%s", where, e->d_name);
       ssize_t k = readlink (from, target, sizeof target - 1);
       if (k < 0)
         {
@@ -72,6 +72,16 @@ add_opt_entries (lf_buf *b, uint32_t *n, const char *opt, lf_error *err)
     }
   closedir (d);
   return r;
+}
+
+/* A package or layer has no folder around its files that could have rights. One on this disk has, and if it is its owner's alone (a new
+ * folder in /tmp, a umask of 077) Lambda's user could not enter it: then it is shown without it. */
+static int
+add_tree (lf_buf *b, uint32_t *n, const char *dir, const char *where, bool split, lf_error *err)
+{
+  struct stat st;
+  split = split || (stat (dir, &st) == 0 && (st.st_mode & 05) != 05);
+  return split ? add_entries (b, n, dir, where, err) : add_bind (b, n, dir, where, err);
 }
 
 /* Made when the first environment with so many CPUs starts. */
@@ -97,13 +107,12 @@ add_plan_steps (lf_sb_host *h, const lf_sb_plan *p, lf_buf *b, uint32_t *n, lf_e
   bool split_opt = false;
   for (size_t i = 0; i < p->binds_n; i++)
     split_opt = split_opt || (p->opt_dir && below (p->binds[i].to, "/opt"));
-  if (add_bind (b, n, p->task_dir, "/var/task", err) < 0)
+  if (add_tree (b, n, p->task_dir, "/var/task", false, err) < 0)
     return -1;
   if (p->runtime_dir ? add_bind (b, n, p->runtime_dir, "/var/runtime", err) : lf_sb_step (b, n, 'd', "var/runtime", NULL))
     return -1;
-  if (split_opt    ? add_opt_entries (b, n, p->opt_dir, err)
-      : p->opt_dir ? add_bind (b, n, p->opt_dir, "/opt", err)
-                   : lf_sb_step (b, n, 'd', "opt", NULL))
+  /* Something else may have to be visible below /opt too: an interpreter in /opt/conda. */
+  if (p->opt_dir ? add_tree (b, n, p->opt_dir, "/opt", split_opt, err) : lf_sb_step (b, n, 'd', "opt", NULL))
     return -1;
   for (size_t i = 0; i < p->binds_n; i++)
     if (add_bind (b, n, p->binds[i].from, p->binds[i].to ? p->binds[i].to : p->binds[i].from, err) < 0)

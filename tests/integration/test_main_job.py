@@ -91,6 +91,33 @@ def test_run_failures_exit_1(run, target):
     assert json.loads(r.stdout)["errorType"] == "ValueError"
 
 
+def test_folders_of_their_owner_alone(run, tmp_path):
+    """A package has no folder around it that could have rights; one in /tmp or under a umask of 077 does."""
+    code, layer = tmp_path / "code", tmp_path / "layer"
+    (layer / "python").mkdir(parents=True)
+    (layer / "python" / "own.py").write_text("word = 'from the layer'\n")
+    (code / "sub").mkdir(parents=True)
+    (code / "sub" / "data.txt").write_text("and the code")
+    (code / "link.txt").symlink_to("sub/data.txt")
+    (code / "lambda_function.py").write_text("import own\n\n\ndef lambda_handler(event, context):\n    return [own.word, open('/var/task/link.txt').read()]\n")
+    for folder in (tmp_path, code, layer):
+        folder.chmod(0o700)
+    r = run("run", code, "--layer", layer, "--quiet")
+    assert json.loads(r.stdout) == ["from the layer", "and the code"], r.stderr
+    assert r.returncode == 0
+
+
+def test_a_broken_limit_exits_1_though_the_function_came_through(run, tmp_path):
+    (tmp_path / "lambda_function.py").write_text("files = []\n\n\ndef lambda_handler(event, context):\n    try:\n        while event['all']:\n"
+                                                 "            files.append(open('/dev/null'))\n    except OSError:\n        pass\n    return len(files)\n")
+    r = run("run", tmp_path, "-e", '{"all": 1}', "--json", "--quiet")
+    out = json.loads(r.stdout)
+    assert out["invocations"][0]["status"] == "ok" and out["invocations"][0]["response"] > 900
+    assert [(v["limit_id"], v["severity"]) for v in out["violations"]] == [("fds", "broken")]
+    assert r.returncode == 1
+    assert run("run", tmp_path, "-e", '{"all": 0}', "--quiet").returncode == 0
+
+
 @pytest.mark.parametrize("args,status,words", [
     (["run", "/nonexistent"], 2, ["/nonexistent"]),
     (["run", ".", "-e", "{bad"], 2, ["JSON"]),
