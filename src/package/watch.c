@@ -60,9 +60,9 @@ cannot (const char *path, int e, lf_error *err)
 
 /* A folder more. One that is watched already keeps its widest meaning. */
 static int
-add_place (lf_watch *w, const char *path, bool below, lf_error *err)
+add_place (lf_watch *w, const char *path, bool below, uint32_t changes, lf_error *err)
 {
-  int wd = inotify_add_watch (w->fd, path, CHANGES | IN_ONLYDIR | IN_EXCL_UNLINK);
+  int wd = inotify_add_watch (w->fd, path, changes | IN_ONLYDIR | IN_EXCL_UNLINK | IN_MASK_ADD);
   if (wd < 0)
     return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0 : cannot (path, errno, err); /* gone again, or not ours to read */
   size_t at = (size_t) wd;
@@ -106,7 +106,7 @@ is_folder (int dir, const struct dirent *d)
 static int
 add_below (lf_watch *w, const char *path, int depth, lf_error *err)
 {
-  if (add_place (w, path, true, err) < 0)
+  if (add_place (w, path, true, CHANGES, err) < 0)
     return -1;
   DIR *d = depth < LF_PKG_DEPTH_MAX ? opendir (path) : NULL;
   int rc = 0;
@@ -131,7 +131,10 @@ add_holder (lf_watch *w, const char *path, lf_error *err)
   char *holder LF_CLEANUP (lf_freep) = slash == path ? lf_strdup ("/") : lf_strndup (path, (size_t) (slash - path));
   if (!holder || lf_strv_add (&w->targets, path) < 0)
     return LF_FAIL_NOMEM (err);
-  return add_place (w, holder, false, err);
+  /* Beside a folder other files may be written to all the time, the log for one: only another thing in its place counts. */
+  struct stat st;
+  bool folder = stat (path, &st) == 0 && S_ISDIR (st.st_mode);
+  return add_place (w, holder, false, folder ? CHANGES & ~(uint32_t) IN_MODIFY : CHANGES, err);
 }
 
 /* The path as it is named, with its folder resolved; and what it leads to, where that is another. */
