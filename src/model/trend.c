@@ -46,12 +46,11 @@ growth_from (const lf_trend *t)
   int64_t steps[LF_TREND_MAX], sorted[LF_TREND_MAX];
   size_t n = LF_TREND_NEED - 1, first = t->n - LF_TREND_NEED;
   for (size_t i = 0; i < n; i++)
-    sorted[i] = steps[i] = t->value[first + i + 1] - t->value[first + i];
+    if ((sorted[i] = steps[i] = t->value[first + i + 1] - t->value[first + i]) <= 0)
+      return t->n; /* mostly so: nothing has to be sorted for it */
   int64_t usual = median (sorted, n);
-  if (usual <= 0)
-    return t->n;
   for (size_t i = 0; i < n; i++)
-    if (steps[i] <= 0 || steps[i] < usual / 4)
+    if (steps[i] < usual / 4)
       return t->n;
   while (first > 0 && t->value[first] - t->value[first - 1] >= usual / 4 && t->value[first] > t->value[first - 1])
     first--;

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-#define WAL_SOFT_BYTES (24 << 20) /* so much since the last checkpoint wakes the thread: each one waits for the disk, so not too often */
+#define WAL_SOFT_BYTES (40 << 20) /* so much since the last checkpoint wakes the thread: each one waits for the disk, so not too often */
 #define WAL_HARD_BYTES (64 << 20) /* ask for a restart */
 #define PASSIVE_ROUNDS 4
 #define RESTART_PAGES 200     /* few enough that the writer may wait for them */
