@@ -231,12 +231,11 @@ grows (judge *j, lf_trend_id t)
   return true;
 }
 
-static int64_t
-wall_us (const lf_record *r)
+int64_t
+lf_judge_wall_us (const lf_record *r)
 {
-  if (r->duration_us == LF_NONE)
-    return LF_NONE;
-  return r->duration_us + (r->init_us == LF_NONE ? 0 : r->init_us);
+  int64_t wall = r->duration_us, init = r->init_us == LF_NONE ? 0 : r->init_us;
+  return wall == LF_NONE || __builtin_add_overflow (wall, init, &wall) ? LF_NONE : wall; /* nothing that was measured is so long */
 }
 
 /* At this share of a CPU, what it computed takes half of the time or more, and it was held back for it. */
@@ -244,7 +243,7 @@ static bool
 starved (judge *j)
 {
   const lf_record *r = j->x->r;
-  int64_t wall = wall_us (r), milli = lf_profile_cpu_milli (j->x->p, j->x->f->memory_mb);
+  int64_t wall = lf_judge_wall_us (r), milli = lf_profile_cpu_milli (j->x->p, j->x->f->memory_mb);
   char wait[48], cpu[48];
   if (r->throttled_us == LF_NONE || r->cpu_us == LF_NONE || wall == LF_NONE || milli <= 0 || milli >= 1000 || r->throttled_us < wall / 4
       || (double) r->cpu_us * 1000.0 / (double) milli < (double) wall / 2)
@@ -259,7 +258,7 @@ starved (judge *j)
 static bool
 took (const judge *j, int64_t ms)
 {
-  return !before (j) && wall_us (j->x->r) != LF_NONE && wall_us (j->x->r) >= ms * 1000;
+  return !before (j) && lf_judge_wall_us (j->x->r) != LF_NONE && lf_judge_wall_us (j->x->r) >= ms * 1000;
 }
 
 static bool
@@ -283,7 +282,7 @@ waited (judge *j)
 {
   const lf_record *r = j->x->r;
   char cpu[48];
-  if (r->cpu_us == LF_NONE || wall_us (r) == LF_NONE || r->cpu_us >= wall_us (r) / 10)
+  if (r->cpu_us == LF_NONE || lf_judge_wall_us (r) == LF_NONE || r->cpu_us >= lf_judge_wall_us (r) / 10)
     return false;
   lf_show_amount (r->cpu_us / 1000, "ms", cpu, sizeof cpu);
   note (j, "CPU %s", cpu);

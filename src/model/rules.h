@@ -24,6 +24,7 @@ typedef struct judge
   const lf_package_problem *problem;
 } judge;
 
+int64_t lf_judge_wall_us (const lf_record *r); /* init and handler; LF_NONE when not known */
 int64_t lf_judge_used (const judge *j, lf_limit l);
 int64_t lf_judge_allowed (const judge *j, lf_limit l);
 /* How long the same work takes with one whole CPU, from CPU time and share; LF_NONE when it was not measured. */

@@ -166,9 +166,8 @@ static void
 w_cpu_advice (const judge *j, char *out, size_t cap)
 {
   const lf_record *r = j->x->r;
-  int64_t wall = r->duration_us == LF_NONE ? LF_NONE : r->duration_us + (r->init_us == LF_NONE ? 0 : r->init_us);
   bool done = r->status == LF_ST_OK || r->status == LF_ST_FUNCTION_ERROR;
-  cpu_sentence (j, done ? "the same work" : "what it had done by then", wall, r->cpu_us, out, cap);
+  cpu_sentence (j, done ? "the same work" : "what it had done by then", lf_judge_wall_us (r), r->cpu_us, out, cap);
 }
 
 static void

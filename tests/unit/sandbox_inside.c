@@ -344,6 +344,8 @@ eat (const char *mb)
       if (i % (16u << 20) == 0)
         usleep (20000);
     }
+  for (int i = 0; i < 500; i++)
+    usleep (20000); /* its end is on the way */
   return 0;
 }
 
