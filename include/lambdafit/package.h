@@ -108,8 +108,9 @@ size_t lf_check_rules (const lf_check_rule **out); /* the table, for help and do
 /* ---- what rules ask ------------------------------------------------------------------------------------------------------------------- */
 
 /* Sizes, what could be left out, GPU libraries, what would not load, and what the code asks for. What cannot be looked at stays unknown.
- * Takes about 0.1 s for 200 MB: before serving. The function's layers are paths. */
-void lf_package_facts_read (const lf_package *p, int64_t layer_bytes, const lf_function *f, lf_package_facts *out);
+ * Takes about 0.1 s for 200 MB, the first time for what is unpacked in the cache: before serving. The function's layers are paths; opt_dir: what
+ * they were merged into, or NULL. */
+void lf_package_facts_read (const lf_package *p, const char *opt_dir, int64_t layer_bytes, const lf_function *f, lf_package_facts *out);
 /* Of these only what could be left out and GPU libraries, also of a target (folder or zip) that is too large to be opened. */
 void lf_package_space_facts (const char *target, const lf_function *f, lf_package_facts *out);
 

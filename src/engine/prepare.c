@@ -119,7 +119,7 @@ prepare (lf_prepared *out, const char *target, const char *interpreter, bool str
       if (add_note (out, note, err) < 0)
         return -1;
     }
-  lf_package_facts_read (&out->package, layer_bytes, f, &out->facts);
+  lf_package_facts_read (&out->package, out->opt_dir, layer_bytes, f, &out->facts);
   lf_facts x;
   lf_facts_init (&x, f, p, NULL, NULL);
   x.package = &out->facts;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "facts.h"
 #include "internal.h"
 
 #define CODE_FILES 64
@@ -54,18 +55,17 @@ add_space (const lf_space *s, lf_package_facts *out)
 static void
 add_problems (const char *target, const lf_function *f, bool layer, lf_package_facts *out)
 {
-  static const char *const kinds[] = { "structure", "architecture", "python-abi", "glibc", "libstdc++", "missing-library", "permissions" };
   lf_problems p;
   lf_error ignored = { 0 };
   lf_check_options o = { .runtime = f->runtime, .arch = f->arch };
   if (lf_package_check (target, &o, &p, &ignored) != 0)
     return;
-  for (size_t k = layer ? 0 : 1; k < LF_ARRAY_LEN (kinds); k++)
+  for (size_t k = layer ? 0 : 1; k < LF_FACTS_KINDS; k++)
     for (size_t i = 0; i < p.n && out->problems_n < LF_ARRAY_LEN (out->problems); i++)
-      if (strcmp (p.v[i].rule, kinds[k]) == 0)
+      if (strcmp (p.v[i].rule, lf_facts_kinds[k]) == 0)
         {
           lf_package_problem *to = &out->problems[out->problems_n++];
-          to->kind = kinds[k];
+          to->kind = lf_facts_kinds[k];
           snprintf (to->target, sizeof to->target, "%s", target);
           snprintf (to->path, sizeof to->path, "%s", p.v[i].path);
           snprintf (to->what, sizeof to->what, "%s", p.v[i].message);
@@ -130,13 +130,80 @@ lf_package_space_facts (const char *target, const lf_function *f, lf_package_fac
   lf_space_fini (&space);
 }
 
-void
-lf_package_facts_read (const lf_package *p, int64_t layer_bytes, const lf_function *f, lf_package_facts *out)
+/* Of one tree, or of layers merged into one: from what is kept beside it, or looked up and kept. */
+static void
+read_part (const lf_strv *targets, const char *path, const lf_function *f, bool layer, lf_package_facts *out)
 {
-  *out = (lf_package_facts){ .known = true, .code_bytes = p->unzipped_bytes, .layer_bytes = layer_bytes };
-  lf_package_space_facts (p->dir, f, out);
-  add_problems (p->dir, f, false, out);
-  for (size_t i = 0; i < f->layers.n; i++)
-    add_problems (f->layers.v[i], f, true, out);
+  lf_error ignored = { 0 };
+  lf_space space;
+  if (lf_facts_kept (path, targets, out))
+    return;
+  if (lf_space_measure (targets, f->arch, &space, &ignored) == 0)
+    {
+      add_space (&space, out);
+      lf_space_fini (&space);
+    }
+  for (size_t i = 0; i < targets->n; i++)
+    add_problems (targets->v[i], f, layer, out);
+  lf_facts_keep (path, out, targets);
+}
+
+/* Texts list the largest first, so those of the part that has more come first. */
+static void
+join_texts (char to[160], const char more[160], bool first)
+{
+  char both[330];
+  const char *a = first ? more : to, *b = first ? to : more;
+  snprintf (both, sizeof both, "%.159s%s%.159s", a, *a && *b ? ", " : "", b);
+  if (strlen (both) >= 160)
+    snprintf (both, sizeof both, "%.159s", a);
+  memcpy (to, both, 160);
+}
+
+static void
+join (lf_package_facts *to, const lf_package_facts *part)
+{
+  join_texts (to->cuda, part->cuda, part->cuda_bytes > to->cuda_bytes);
+  join_texts (to->prune, part->prune, part->prune_bytes > to->prune_bytes);
+  to->cuda_bytes += part->cuda_bytes;
+  to->prune_bytes += part->prune_bytes;
+  for (size_t i = 0; i < part->problems_n && to->problems_n < LF_ARRAY_LEN (to->problems); i++)
+    to->problems[to->problems_n++] = part->problems[i];
+}
+
+/* Layers in the cache apart from the code, which is mostly small or changes; otherwise all together, which also finds what is in both. */
+void
+lf_package_facts_read (const lf_package *p, const char *opt_dir, int64_t layer_bytes, const lf_function *f, lf_package_facts *out)
+{
+  LF_CLEANUP (lf_freep) char *kept = f->layers.n ? lf_facts_path (opt_dir, f) : NULL;
+  LF_CLEANUP (lf_freep) char *code_kept = lf_facts_path (p->dir, f);
+  lf_strv code LF_CLEANUP (lf_strv_fini) = { 0 };
+  lf_package_facts layers = { 0 };
+  *out = (lf_package_facts){ .known = true };
+  if (kept || (code_kept && !f->layers.n))
+    {
+      lf_function alone = *f;
+      alone.layers = (lf_strv){ 0 };
+      if (lf_strv_add (&code, p->dir) == 0 && code_kept)
+        read_part (&code, code_kept, f, false, out);
+      else
+        {
+          lf_package_space_facts (p->dir, &alone, out);
+          add_problems (p->dir, f, false, out);
+        }
+      if (kept)
+        read_part (&f->layers, kept, f, true, &layers);
+      join (out, &layers);
+    }
+  else
+    {
+      lf_package_space_facts (p->dir, f, out);
+      add_problems (p->dir, f, false, out);
+      for (size_t i = 0; i < f->layers.n; i++)
+        add_problems (f->layers.v[i], f, true, out);
+    }
+  out->known = true;
+  out->code_bytes = p->unzipped_bytes;
+  out->layer_bytes = layer_bytes;
   out->wants_workers = f->rt.kind == LF_RT_PYTHON && wants_workers (p->dir);
 }

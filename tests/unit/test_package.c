@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -573,6 +574,62 @@ test_check_handler (void **state)
   checks ("c1", LF_RT_PROVIDED, "any", "no bootstrap at its top");
 }
 
+/* What is known of a layer in the cache is kept beside it; damage there costs time and nothing else. */
+static void
+test_facts_kept (void **state)
+{
+  (void) state;
+  lf_error e = { 0 };
+  lf_package code;
+  lf_function f;
+  lf_package_facts first, again;
+  char big[200000];
+  memset (big, 'b', sizeof big);
+  raw_entry in[] = { { .name = "numpy/__init__.py", .data = "x", .mode = F }, /* not in python/ */
+                     { .name = "python/pkg/tests/data.bin", .data = big, .data_n = sizeof big, .mode = F } };
+  raw_write (at ("facts.zip"), in, LF_ARRAY_LEN (in));
+  put ("facts-code/lambda_function.py", "def lambda_handler(e, c): pass", 0644);
+  assert_int_equal (lf_package_open (at ("facts-code"), BIG, &code, &e), 0);
+  lf_function_init (&f);
+  f.arch = LF_ARCH_X86_64;
+  f.runtime = lf_strdup ("python3.12");
+  assert_int_equal (lf_runtime_parse (f.runtime, &f.rt, &e), 0);
+  assert_int_equal (lf_strv_add (&f.layers, at ("facts.zip")), 0);
+  char *opt = NULL;
+  int64_t bytes = 0;
+  assert_int_equal (lf_layers_open (&f.layers, BIG, &opt, &bytes, &e), 0);
+  lf_package_facts_read (&code, opt, bytes, &f, &first);
+  assert_true (first.known && first.problems_n > 0 && first.prune_bytes == sizeof big);
+  assert_string_equal (first.problems[0].kind, "structure");
+  char kept[600];
+  assert_true (snprintf (kept, sizeof kept, "%.*s/facts-*.json", (int) (strlen (opt) - 5), opt) < (int) sizeof kept);
+  static const char *const damage[] = { NULL, "", "{", "[]", "{\"problems\": [{\"of\": 9, \"kind\": \"structure\"}]}", "{\"cuda_bytes\": -4}" };
+  for (size_t i = 0; i < LF_ARRAY_LEN (damage); i++)
+    {
+      glob_t g;
+      assert_int_equal (glob (kept, 0, NULL, &g), 0);
+      assert_int_equal (g.gl_pathc, 1);
+      if (damage[i])
+        assert_int_equal (lf_write_file_atomic (g.gl_pathv[0], damage[i], strlen (damage[i]), &e), 0);
+      globfree (&g);
+      lf_package_facts_read (&code, opt, bytes, &f, &again);
+      assert_int_equal (again.prune_bytes, first.prune_bytes);
+      assert_string_equal (again.prune, first.prune);
+      assert_int_equal (again.problems_n, first.problems_n);
+      for (size_t k = 0; k < first.problems_n; k++)
+        {
+          assert_ptr_equal (again.problems[k].kind, first.problems[k].kind);
+          assert_string_equal (again.problems[k].target, first.problems[k].target);
+          assert_string_equal (again.problems[k].path, first.problems[k].path);
+          assert_string_equal (again.problems[k].what, first.problems[k].what);
+          assert_string_equal (again.problems[k].fix, first.problems[k].fix);
+        }
+    }
+  free (opt);
+  lf_function_fini (&f);
+  lf_package_fini (&code);
+}
+
 int
 main (void)
 {
@@ -580,7 +637,7 @@ main (void)
     cmocka_unit_test (test_directory),     cmocka_unit_test (test_not_usable),   cmocka_unit_test (test_zip),
     cmocka_unit_test (test_libzip_agrees), cmocka_unit_test (test_hostile_names), cmocka_unit_test (test_hostile_links),
     cmocka_unit_test (test_bombs),         cmocka_unit_test (test_damage),       cmocka_unit_test (test_concurrent),
-    cmocka_unit_test (test_layers),        cmocka_unit_test (test_detect),       cmocka_unit_test (test_check_handler),
+    cmocka_unit_test (test_layers),        cmocka_unit_test (test_facts_kept),   cmocka_unit_test (test_detect),       cmocka_unit_test (test_check_handler),
   };
   return cmocka_run_group_tests (tests, setup, teardown);
 }
