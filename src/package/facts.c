@@ -51,15 +51,15 @@ add_space (const lf_space *s, lf_package_facts *out)
     }
 }
 
-/* The first problem of each kind that keeps a file from loading; a later target's comes behind. */
-static void
+/* The first problem of each kind that keeps a file from loading; a later target's comes behind. False: it could not be looked at. */
+static bool
 add_problems (const char *target, const lf_function *f, bool layer, lf_package_facts *out)
 {
   lf_problems p;
   lf_error ignored = { 0 };
   lf_check_options o = { .runtime = f->runtime, .arch = f->arch };
   if (lf_package_check (target, &o, &p, &ignored) != 0)
-    return;
+    return false;
   for (size_t k = layer ? 0 : 1; k < LF_FACTS_KINDS; k++)
     for (size_t i = 0; i < p.n && out->problems_n < LF_ARRAY_LEN (out->problems); i++)
       if (strcmp (p.v[i].rule, lf_facts_kinds[k]) == 0)
@@ -73,6 +73,7 @@ add_problems (const char *target, const lf_function *f, bool layer, lf_package_f
           break;
         }
   lf_problems_fini (&p);
+  return true;
 }
 
 /* n_jobs with another value than 1, and no word of threads. */
@@ -138,14 +139,16 @@ read_part (const lf_strv *targets, const char *path, const lf_function *f, bool 
   lf_space space;
   if (lf_facts_kept (path, targets, out))
     return;
-  if (lf_space_measure (targets, f->arch, &space, &ignored) == 0)
+  bool whole = lf_space_measure (targets, f->arch, &space, &ignored) == 0;
+  if (whole)
     {
       add_space (&space, out);
       lf_space_fini (&space);
     }
   for (size_t i = 0; i < targets->n; i++)
-    add_problems (targets->v[i], f, layer, out);
-  lf_facts_keep (path, out, targets);
+    whole = add_problems (targets->v[i], f, layer, out) && whole;
+  if (whole) /* what failed for a want of the moment must not stay */
+    lf_facts_keep (path, out, targets);
 }
 
 /* Texts list the largest first, so those of the part that has more come first. */

@@ -8,36 +8,11 @@
 
 #include "build.h"
 
-typedef struct diag
-{
-  char text[400];
-  int line, column;
-} diag;
-
-/* The library tells of an error as "INPUT:LINE:COLUMN: error: TEXT"; what follows is the line itself. */
 static void
 on_diag (struct fy_diag *d, void *user, const char *buf, size_t len)
 {
   (void) d;
-  diag *to = user;
-  static const char mark[] = ": error: ";
-  if (to->text[0])
-    return;
-  const char *at = memmem (buf, len, mark, sizeof mark - 1);
-  if (!at)
-    return;
-  const char *column = at, *line;
-  while (column > buf && column[-1] >= '0' && column[-1] <= '9')
-    column--;
-  line = column > buf ? column - 1 : column;
-  while (line > buf && line[-1] >= '0' && line[-1] <= '9')
-    line--;
-  to->line = (int) strtol (line, NULL, 10);
-  to->column = (int) strtol (column, NULL, 10);
-  const char *text = at + sizeof mark - 1;
-  size_t n = (size_t) (buf + len - text);
-  const char *nl = memchr (text, '\n', n);
-  snprintf (to->text, sizeof to->text, "%.*s", (int) (nl ? nl - text : (ptrdiff_t) n), text);
+  lf_yaml_diag_read (user, buf, len);
 }
 
 typedef struct reader
@@ -104,7 +79,7 @@ on_event (reader *r, struct fy_event *e)
 }
 
 static tpl_node *
-read_events (reader *r, struct fy_parser *p, const diag *d)
+read_events (reader *r, struct fy_parser *p, const lf_yaml_diag *d)
 {
   struct fy_event *e;
   int rc = 0;
@@ -127,7 +102,7 @@ read_events (reader *r, struct fy_parser *p, const diag *d)
 tpl_node *
 tpl_read_yaml (tpl *t, const char *text, size_t n)
 {
-  diag d = { "", 0, 0 };
+  lf_yaml_diag d = { "", 0, 0 };
   struct fy_diag_cfg dc;
   fy_diag_cfg_default (&dc);
   dc.fp = NULL;

@@ -11,34 +11,11 @@
 
 #define ANCHORS_MAX 200
 
-typedef struct diag
-{
-  char text[400];
-  int line, column;
-} diag;
-
-/* "INPUT:LINE:COLUMN: error: TEXT", then the line itself. */
 static void
 on_diag (struct fy_diag *d, void *user, const char *buf, size_t len)
 {
   (void) d;
-  diag *to = user;
-  static const char mark[] = ": error: ";
-  const char *at = to->text[0] ? NULL : memmem (buf, len, mark, sizeof mark - 1);
-  if (!at)
-    return;
-  const char *column = at;
-  while (column > buf && column[-1] >= '0' && column[-1] <= '9')
-    column--;
-  const char *line = column > buf ? column - 1 : column;
-  while (line > buf && line[-1] >= '0' && line[-1] <= '9')
-    line--;
-  to->line = (int) strtol (line, NULL, 10);
-  to->column = (int) strtol (column, NULL, 10);
-  const char *text = at + sizeof mark - 1;
-  size_t n = (size_t) (buf + len - text);
-  const char *nl = memchr (text, '\n', n);
-  snprintf (to->text, sizeof to->text, "%.*s", (int) (nl ? nl - text : (ptrdiff_t) n), text);
+  lf_yaml_diag_read (user, buf, len);
 }
 
 typedef struct anchor { char *name; const lf_doc *node; } anchor;
@@ -266,7 +243,7 @@ on_event (reader *r, struct fy_event *e)
 }
 
 static int
-read_events (reader *r, struct fy_parser *p, const diag *d)
+read_events (reader *r, struct fy_parser *p, const lf_yaml_diag *d)
 {
   struct fy_event *e;
   int rc = 0;
@@ -286,7 +263,7 @@ read_events (reader *r, struct fy_parser *p, const diag *d)
 static int
 run (reader *r, const char *text, size_t n)
 {
-  diag d = { "", 0, 0 };
+  lf_yaml_diag d = { "", 0, 0 };
   struct fy_diag_cfg dc;
   fy_diag_cfg_default (&dc);
   dc.fp = NULL;
