@@ -165,11 +165,25 @@ def test_tmp_is_full_of_what_was_left(judge):
     assert not judge(code + "    os.unlink(name)\n", count=3).violations
 
 
+def projection(message):
+    """The figures of a message about growing memory: MB an invocation, where it is killed, and its two samples as (invocation, MB)."""
+    m = re.search(r"grows by ([\d.]+) MB an invocation; at this pace invocation (\d+) of an environment is killed "
+                  r"\(([\d.]+) MB after invocation (\d+), ([\d.]+) MB after (\d+)\)", message)
+    assert m, message
+    return float(m[1]), int(m[2]), (int(m[4]), float(m[3])), (int(m[6]), float(m[5]))
+
+
 def test_memory_grows(judge):
+    """What a run starts with and what the kernel counts for later use differ by MB from machine to machine, so the message's figures are held
+    against each other: it must go from its own last sample to the limit at its own pace, and that pace must be what the handler keeps."""
     code = simple("keep.append(bytearray(b'x' * (4 << 20)))", "keep = []\n")
     bad = judge(code, memory=512, count=8)
     assert list(bad.violations) == ["memory_growing"], bad
-    assert re.search(r"grows by 4(\.\d)? MB an invocation; at this pace invocation 1[23]\d ", bad.violations["memory_growing"]["message"]), bad
+    slope, killed, (i, before), (k, after) = projection(bad.violations["memory_growing"]["message"])
+    assert 3.5 <= slope <= 5 and k == i + 4, bad  # 4 MB, and what else one invocation was charged for
+    assert abs((after - before) / (k - i) - slope) <= 1, bad  # their mean; the pace is the median
+    pace = k + (512 - after) / slope
+    assert abs(killed - pace) <= 1 + (pace - k) * 0.06 / slope, bad  # a whole invocation, and that slope and sample are printed to 0.1 MB
     assert not judge(simple("keep.append(bytearray(b'x' * (4 << 20)))\ndel keep[:]", "keep = []\n"), memory=512, count=8).violations
 
 
