@@ -17,7 +17,7 @@ move_held (lf_live_fn *from, lf_live_fn *to)
       lf_call *c = from->held;
       from->held = c->held_next;
       c->held = false;
-      c->held_us += lf_now_us () - (c->hold_until - LF_HOLD_US);
+      c->held_us += lf_now_us () - c->held_since;
       if (to)
         {
           from->calls--;

@@ -4,6 +4,9 @@
  * CPU share may even be throttled just then). On Lambda the caller's network is slower than that, and it finds the environment idle. So a
  * call that would start a new environment waits a moment for one that has answered already; not longer than LF_HOLD_US, because a runtime
  * may also work on after its answer, and not more calls than such environments.
+ *
+ * The second is one in which the runtime could be heard. A machine that stands still (another one's turn, a laptop's lid) stops the runtime
+ * and us alike, and when it goes on, the loop looks at its timers before its sockets: a call whose time was over long ago is held again.
  */
 #include "internal.h"
 
@@ -11,7 +14,7 @@ static void
 invoke (lf_call *c)
 {
   c->held = false;
-  c->held_us += lf_now_us () - (c->hold_until - LF_HOLD_US);
+  c->held_us += lf_now_us () - c->held_since;
   lf_engine_event (c->engine, &(lf_event){ .type = LF_EV_INVOKE, .fn = c->fn->core, .inv = &c->inv });
 }
 
@@ -37,7 +40,9 @@ lf_hold (lf_call *c)
   if (counts.idle > 0)
     return false;
   c->held = true;
-  c->hold_until = lf_now_us () + LF_HOLD_US;
+  c->held_since = lf_now_us ();
+  c->hold_until = c->held_since + LF_HOLD_US;
+  c->held_again = 0;
   c->held_next = NULL;
   *fn->held_tail = c;
   fn->held_tail = &c->held_next;
@@ -69,6 +74,18 @@ lf_hold_finished (lf_call *c)
     }
 }
 
+/* Its time was over long before anybody looked; then it gets as much again. */
+static bool
+hold_again (lf_call *c, lf_time_us now)
+{
+  int64_t late = now - c->hold_until;
+  if (late < LF_HOLD_LATE_US || c->held_again == LF_HOLD_AGAIN)
+    return false;
+  c->hold_until = now + (late < LF_HOLD_US ? late : LF_HOLD_US);
+  c->held_again++;
+  return true;
+}
+
 /* Those whose time is over get an environment of their own. */
 void
 lf_hold_timer (uv_timer_t *t)
@@ -77,7 +94,7 @@ lf_hold_timer (uv_timer_t *t)
   lf_time_us now = lf_now_us (), next = LF_NONE;
   for (lf_live_fn *fn = e->fns; fn; fn = fn->next)
     {
-      while (fn->held && fn->held->hold_until <= now)
+      while (fn->held && fn->held->hold_until <= now && !hold_again (fn->held, now))
         invoke (take_first (fn));
       if (fn->held && (next == LF_NONE || fn->held->hold_until < next))
         next = fn->held->hold_until;

@@ -16,6 +16,8 @@
 #define LF_COUNTS_AGE_US 100000
 #define LF_COUNTS_FIRST 8
 #define LF_HOLD_US (1000 * 1000)
+#define LF_HOLD_LATE_US (100 * 1000)
+#define LF_HOLD_AGAIN 3
 
 struct lf_live_fn
 {
@@ -128,7 +130,8 @@ struct lf_call
   size_t end_at;             /* where END and REPORT begin in the tail */
   size_t log_seen;           /* bytes of output that the recorded tail knew */
   bool finishing, held;      /* counted in the function's `finishing`; in its `held` list */
-  lf_time_us hold_until;
+  lf_time_us held_since, hold_until;
+  unsigned held_again;       /* how often hold_until was put off, because nobody had been heard meanwhile */
   int64_t held_us;           /* how long it waited there */
   lf_call *held_next;
   lf_call *next;             /* in the queue of answers waiting for the commit */

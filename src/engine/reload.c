@@ -31,7 +31,7 @@ static void
 wait_for_it (lf_call *c)
 {
   lf_live_fn *fn = c->fn;
-  c->hold_until = lf_now_us ();
+  c->held_since = lf_now_us ();
   c->held_next = NULL;
   *fn->parked_tail = c;
   fn->parked_tail = &c->held_next;
@@ -54,7 +54,7 @@ go_on (lf_live_fn *from, lf_live_fn *to, bool same)
           to->calls++;
           c->fn = to;
         }
-      c->held_us += lf_now_us () - c->hold_until;
+      c->held_us += lf_now_us () - c->held_since;
       if (!same || !lf_hold (c))
         lf_engine_event (c->engine, &(lf_event){ .type = LF_EV_INVOKE, .fn = c->fn->core, .inv = &c->inv });
     }

@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -34,8 +35,9 @@ def environment(extra=None):
     return env
 
 
-def wait_for(condition, what, seconds=30.0):
-    """The value of `condition` once it is true; fails after the deadline. Short naps only space out the looks."""
+def wait_for(condition, what, seconds=60.0):
+    """The value of `condition` once it is true; fails after the deadline, which costs nothing where all is well: long, for slow machines that stand
+    still at times. Short naps only space out the looks."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -44,6 +46,30 @@ def wait_for(condition, what, seconds=30.0):
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds} s: {what}")
         time.sleep(0.01)
+
+
+class Gate:
+    """Where handlers wait that must still be at work while the test does something: no sleep is long enough for that on every machine. A handler
+    enters with `socket.create_connection(("127.0.0.1", event["gate"])).recv(1)` and goes on when the gate is opened."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = self.listener.getsockname()[1]
+        self.inside = []
+
+    def wait(self, count=1, seconds=60.0):
+        """Until so many handlers have come in."""
+        self.listener.settimeout(seconds)
+        while len(self.inside) < count:
+            self.inside.append(self.listener.accept()[0])
+
+    def open(self):
+        while self.inside:
+            self.inside.pop().close()
+
+    def close(self):
+        self.open()
+        self.listener.close()
 
 
 class Answer:
@@ -109,7 +135,7 @@ class Daemon:
     def stop(self, how=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(how)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
 
 def left_behind(pid):
@@ -161,14 +187,21 @@ def serve(tmp_path, program):
         d.stop()
         pid = d.process.pid
         # The groups of a daemon that was killed are swept by the next one; its processes die with it.
-        wait_for(lambda: not [x for x in left_behind(pid) if not (killed and x.startswith("group"))], f"nothing is left behind: {left_behind(pid)}", 15)
+        wait_for(lambda: not [x for x in left_behind(pid) if not (killed and x.startswith("group"))], f"nothing is left behind: {left_behind(pid)}")
+
+
+@pytest.fixture
+def gate():
+    g = Gate()
+    yield g
+    g.close()
 
 
 @pytest.fixture
 def run(tmp_path, program):
     """run(args...) runs `lambdafit` and gives its completed process."""
 
-    def call(*args, input=None, env=None, timeout=180, cwd=None):
+    def call(*args, input=None, env=None, timeout=600, cwd=None):
         command = [str(program), *map(str, args)]
         e = environment(env)
         e.setdefault("LAMBDAFIT_DB", str(tmp_path / "run.db"))

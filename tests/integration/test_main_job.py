@@ -2,13 +2,17 @@
 """The main job with small handlers: run, serve, invoke, ps, log; cold, warm, every way to end; limits; bad input."""
 import base64
 import json
+import os
+import pathlib
 import re
 import signal
 import subprocess
+import threading
+import time
 
 import pytest
 
-from conftest import environment, wait_for
+from conftest import environment, listening, wait_for
 
 HANDLER = '''
 import os, time, threading
@@ -259,6 +263,48 @@ def test_fifty_at_once(serve, target):
     rows = d.rows()
     assert len(rows) == 50 and {r["status"] for r in rows} == {"ok"} and {r["cold"] for r in rows} == {1}
     assert len(d.environments()) == 50
+
+
+AFTERWARDS = '''#!/usr/bin/python3
+import json, os, socket, urllib.request
+api = os.environ["AWS_LAMBDA_RUNTIME_API"]
+while True:
+    with urllib.request.urlopen(f"http://{api}/2018-06-01/runtime/invocation/next") as r:
+        rid, event = r.headers["Lambda-Runtime-Aws-Request-Id"], json.load(r)
+    with urllib.request.urlopen(f"http://{api}/2018-06-01/runtime/invocation/{rid}/response", b"{}") as r:
+        r.read()
+    if event.get("gate"): socket.create_connection(("127.0.0.1", event["gate"])).recv(1)
+'''
+
+
+def sockets(d):
+    """Its TCP connections, as the kernel lists them: address, peer, state, queues to send and to read."""
+    return pathlib.Path(f"/proc/{d.process.pid}/net/tcp").read_text()
+
+
+def test_a_machine_that_stands_still(serve, function, gate):
+    """A call waits a second for a runtime that has answered and not asked for its next event. A daemon that is stopped for longer, with that
+    question already at its door, hears it when it goes on: no new environment is started."""
+    d = serve(function("f", {"bootstrap": AFTERWARDS}), args=["--runtime", "provided.al2023", "--memory", "1769", "--timeout", "60"])
+    assert d.invoke("f", {"gate": gate.port}).status == 200
+    gate.wait()
+    port, = set(listening(d.process.pid)) - {d.port}
+    box = []
+    second = threading.Thread(target=lambda: box.append(d.invoke("f")))
+    second.start()
+    wait_for(lambda: re.search(rf":{d.port:04X} \S+ 01 ", sockets(d)), "the second call has connected")
+    wait_for(lambda: not re.search(rf":{d.port:04X} \S+ 01 \S+:0*[1-9A-F]", sockets(d)), "it has been read")
+    d.environments()
+    os.kill(d.process.pid, signal.SIGSTOP)
+    try:
+        stopped = time.monotonic()
+        gate.open()
+        wait_for(lambda: re.search(rf":{port:04X} \S+ 01 \S+:0*[1-9A-F]", sockets(d)), "the runtime has asked")
+        wait_for(lambda: time.monotonic() - stopped > 1.3, "the second is over")
+    finally:
+        os.kill(d.process.pid, signal.SIGCONT)
+    second.join()
+    assert box[0].status == 200 and [r["cold"] for r in d.rows()] == [1, 0]
 
 
 def test_keepalive_for_real(serve, target):
