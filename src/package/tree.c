@@ -274,11 +274,8 @@ lf_pkg_remove (const char *path, lf_error *err)
         break;
       int fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
       for (size_t i = 0; i < t.n && fd >= 0; i++)
-        if (S_ISDIR (t.v[i].mode) && (t.v[i].mode & 0700) != 0700)
-          {
-            closed = true;
-            fchmodat (fd, t.v[i].path, 0700, 0);
-          }
+        if (S_ISDIR (t.v[i].mode) && (t.v[i].mode & 0700) != 0700 && fchmodat (fd, t.v[i].path, 0700, 0) == 0)
+          closed = true;
       if (fd >= 0)
         close (fd);
       lf_pkg_tree_fini (&t);

@@ -240,6 +240,17 @@ read (int fd, void *p, size_t n)
   return syscall (SYS_read, fd, p, n);
 }
 
+/* What a fortified program calls where the size of its buffer is known. */
+ssize_t __read_chk (int fd, void *p, size_t n, size_t room);
+
+ssize_t
+__read_chk (int fd, void *p, size_t n, size_t room)
+{
+  if (n > room)
+    abort ();
+  return read (fd, p, n);
+}
+
 ssize_t
 write (int fd, const void *p, size_t n)
 {
