@@ -196,12 +196,24 @@ void lf_sandbox_usage (lf_sandbox *s, lf_sb_usage *u); /* max: since the start; 
 /* The most descriptors that one process inside has open now, and how many processes and threads there are; LF_NONE when not known. Reads
  * the host's /proc: tens of microseconds. */
 void lf_sandbox_counts (const lf_sandbox *s, int64_t *fds, int64_t *processes);
-/* The tasks inside, as they are now: how many of those that were not there at the last look are still at work (one that computes, sleeps
- * or waits for a disk or the network; not one that waits to be given work, nor a computing thread where a library is loaded whose threads spin), and how many have each a tenth or more
- * of the CPU time. *t is the last look, all zero for none, and becomes this one. Some ten microseconds for each task. */
+/* The tasks inside, as they are now: how many of those that were not there at the last look are still at work (one that sleeps or waits for a disk or the
+ * network; not one that waits to be given work), and how many have each a tenth or more of the CPU time used since then. *t is the last look, all zero
+ * for none, and becomes this one. Some ten microseconds for each task. */
 #define LF_SB_TASKS_MAX 64
-typedef struct lf_sb_tasks { size_t n; pid_t tid[LF_SB_TASKS_MAX]; int64_t left_running, busy; } lf_sb_tasks;
+typedef struct lf_sb_suspect { pid_t pid, tid; int64_t cpu_ns; /* of its process */ } lf_sb_suspect;
+typedef struct lf_sb_tasks
+{
+  size_t n;
+  pid_t tid[LF_SB_TASKS_MAX];
+  int64_t cpu_ticks[LF_SB_TASKS_MAX];
+  int64_t left_running, busy;
+  lf_sb_suspect suspects[8]; /* new, and wanting the CPU: at work or just done with it */
+  size_t suspects_n;
+} lf_sb_tasks;
 void lf_sandbox_tasks (const lf_sandbox *s, lf_sb_tasks *t);
+/* A second look at the suspects, a moment later: threads of the runtime that have computed since are at work too (but not where a library is loaded whose threads
+ * spin before they sleep), and so are other processes that do not wait to be given work. False: none of them is. */
+bool lf_sandbox_tasks_again (const lf_sandbox *s, lf_sb_tasks *t);
 void lf_sandbox_mark (lf_sandbox *s);            /* an invocation begins */
 /* Kills everything, removes cgroup and mounts. Asynchronous part: lf_sandbox_destroy starts it; DEAD comes on ctl_fd (or at once);
  * then lf_sandbox_free, which does not block (it retries rmdir of the cgroup a bounded number of times). */

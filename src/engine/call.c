@@ -370,6 +370,20 @@ less (int64_t now, int64_t base)
   return now == LF_NONE || base == LF_NONE ? LF_NONE : now - base;
 }
 
+/* The look costs tens of microseconds: not for the shortest invocations, in which little is opened, and not a hundred times a second, but
+ * for the first ones of an environment, which show whether something grows. Once, as the tasks that are new are so at the first look. */
+static void
+look_at_tasks (lf_call *c)
+{
+  lf_live_env *env = c->env;
+  lf_time_us now = lf_now_us ();
+  if (c->looked || (!c->inv.cold && env->history.served >= LF_COUNTS_FIRST && (c->inv.duration_us < LF_COUNTS_US || now - env->counted_at <= LF_COUNTS_AGE_US)))
+    return;
+  lf_sandbox_counts (env->sb, &c->record.fds, &c->record.processes);
+  env->counted_at = now;
+  lf_judge_measure (c);
+}
+
 static void
 measure (lf_call *c)
 {
@@ -380,15 +394,7 @@ measure (lf_call *c)
     lf_live_env_drain (env);
   lf_live_env_look (env);
   c->usage = env->usage;
-  /* The look costs tens of microseconds: not for the shortest invocations, in which little is opened, and not a hundred times a second, but
-   * for the first ones of an environment, which show whether something grows. */
-  lf_time_us now = lf_now_us ();
-  if (c->inv.cold || env->history.served < LF_COUNTS_FIRST || (c->inv.duration_us >= LF_COUNTS_US && now - env->counted_at > LF_COUNTS_AGE_US))
-    {
-      lf_sandbox_counts (env->sb, &c->record.fds, &c->record.processes);
-      env->counted_at = now;
-      lf_judge_measure (c);
-    }
+  look_at_tasks (c);
   c->cpu_us = less (c->usage.cpu_us, env->cpu_base);
   c->throttled_us = less (c->usage.throttled_us, env->throttled_base);
   c->tmp_growth = less (c->usage.tmp_bytes, env->tmp_base);
@@ -519,7 +525,11 @@ lf_call_answer (lf_call *c)
   c->inv.answered = true;
   lf_hold_finishing (c);
   if (c->want_tail && c->inv.status != LF_ST_THROTTLED)
-    return; /* the log is complete only at the end */
+    {
+      if (c->inv.responded && c->env && c->env->sb)
+        look_at_tasks (c);
+      return; /* the log is complete only at the end */
+    }
   settle (c);
   write_row (c);
   lf_engine_queue_answer (c);
@@ -552,6 +562,16 @@ say_end (lf_call *c)
     lf_engine_say (e, &c->fn->prep.f, lines.data, lines.len);
 }
 
+/* The runtime has asked for its next event meanwhile: whatever still computes is no thread on its way to sleep. */
+static void
+late_look (lf_call *c)
+{
+  lf_error err;
+  lf_error_none (&err);
+  if (c->inv.responded && lf_judge_measure_again (c) && c->recorded && lf_judge_late (c, &err) < 0)
+    lf_engine_log_failed (c->engine, &err);
+}
+
 void
 lf_call_finish (lf_call *c)
 {
@@ -559,6 +579,7 @@ lf_call_finish (lf_call *c)
   int64_t duration_before = c->record.duration_us;
   lf_status status_before = c->record.status;
   c->finished = true;
+  late_look (c);
   if (!c->recorded)
     {
       settle (c);

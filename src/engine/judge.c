@@ -30,21 +30,42 @@ lf_judge_init_ended (lf_call *c, bool done)
   c->init_cpu_us = env->usage.cpu_us == LF_NONE ? LF_NONE : env->usage.cpu_us - env->init_cpu_base;
   c->init_done = done;
   env->init_began = LF_NONE;
-  if (done)
-    lf_sandbox_tasks (env->sb, &env->tasks); /* what init started is none of the handler's */
+  if (!done)
+    return;
+  lf_sandbox_tasks (env->sb, &env->tasks); /* what init started is none of the handler's */
+  memset (env->tasks.cpu_ticks, 0, sizeof env->tasks.cpu_ticks); /* but its CPU time is in the same row */
+}
+
+static void
+take_left_running (lf_call *c)
+{
+  c->left_running = c->inv.status == LF_ST_OK ? c->env->tasks.left_running : 0;
 }
 
 void
 lf_judge_measure (lf_call *c)
 {
   lf_live_env *env = c->env;
+  env->tasks.suspects_n = 0;
   if (!c->init_done && env->tasks.n == 0)
     return; /* the first look must come before the handler's first call */
   if (c->record.processes != LF_NONE && c->record.processes <= 1 && env->tasks.n <= 1)
     return;
   lf_sandbox_tasks (env->sb, &env->tasks);
-  c->left_running = c->inv.status == LF_ST_OK ? env->tasks.left_running : 0;
+  take_left_running (c);
   c->busy_threads = env->tasks.busy;
+  c->looked = true;
+}
+
+bool
+lf_judge_measure_again (lf_call *c)
+{
+  lf_live_env *env = c->env;
+  int64_t before = c->left_running;
+  if (!c->looked || !env || !env->sb || env->dead || !lf_sandbox_tasks_again (env->sb, &env->tasks))
+    return false;
+  take_left_running (c);
+  return before == 0 && c->left_running > 0;
 }
 
 /* FNV-1a: only equality within one environment matters. */
@@ -167,6 +188,32 @@ lf_call_judge (lf_call *c, lf_error *err)
   memcpy (c->violations, e->judged, n * sizeof *c->violations);
   c->violations_n = n;
   return 0;
+}
+
+int
+lf_judge_late (lf_call *c, lf_error *err)
+{
+  lf_facts x;
+  lf_record r;
+  lf_engine *e = c->engine;
+  lf_record_init (&r);
+  r.request_id = c->row_id;
+  r.function = c->record.function;
+  r.status = c->inv.status;
+  lf_facts_init (&x, &c->fn->prep.f, e->profile, lf_sb_host_enforcement (e->host), &r);
+  x.left_running = c->left_running;
+  size_t n = lf_judge (&x, c->record.received_us, e->judged);
+  lf_violation *all = n ? realloc (c->violations, (c->violations_n + n) * sizeof *all) : NULL;
+  if (n && !all)
+    return LF_FAIL_NOMEM (err);
+  for (size_t i = 0; i < n; i++)
+    {
+      all[c->violations_n++] = e->judged[i];
+      if (lf_store_violation (e->store, &e->judged[i], err) < 0)
+        n = i + 1; /* kept, so that it is said all the same */
+    }
+  c->violations = n ? all : c->violations;
+  return err->exit == LF_EXIT_OK ? 0 : -1;
 }
 
 static uint32_t *

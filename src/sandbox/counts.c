@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sandbox_impl.h"
@@ -182,13 +183,14 @@ serving_call (long nr)
   return idle_call (nr);
 }
 
-static bool
-known (const lf_sb_tasks *t, pid_t tid)
+/* Its CPU time at the last look; LF_NONE: it was not there. */
+static int64_t
+ticks_before (const lf_sb_tasks *t, pid_t tid)
 {
   for (size_t i = 0; i < t->n; i++)
     if (t->tid[i] == tid)
-      return true;
-  return false;
+      return t->cpu_ticks[i];
+  return LF_NONE;
 }
 
 static bool
@@ -218,11 +220,51 @@ may_spin (pid_t pid)
   return yes || !f;
 }
 
-/* A thread of the runtime that computes: still, after a look at what it is made of? */
-static bool
-goes_on (task *t)
+static int64_t
+cpu_ns (pid_t pid)
 {
-  return t->state != 'R' || (!may_spin (t->pid) && read_task (t) && t->state == 'R');
+  clockid_t clock;
+  struct timespec t;
+  return clock_getcpuclockid (pid, &clock) == 0 && clock_gettime (clock, &t) == 0 ? (int64_t) t.tv_sec * 1000000000 + t.tv_nsec : LF_NONE;
+}
+
+/* A task that wants the CPU may be at work, or have done it and only wait for its turn to go to sleep, where the share of a CPU is small or the
+ * machine is busy. The next look tells. */
+static void
+suspect (lf_sb_tasks *t, const task *one)
+{
+  if (t->suspects_n < LF_ARRAY_LEN (t->suspects))
+    t->suspects[t->suspects_n++] = (lf_sb_suspect){ .pid = one->pid, .tid = one->tid, .cpu_ns = cpu_ns (one->pid) };
+}
+
+#define COMPUTES_NS 1000000 /* to go to sleep takes a twentieth of it */
+
+/* A process that still wants the CPU may also be one that is just starting. */
+static bool
+is_at_work (const lf_sb_suspect *was, pid_t runtime)
+{
+  task t = { .pid = was->pid, .tid = was->tid };
+  int64_t now = cpu_ns (was->pid);
+  if (!read_task (&t) || !at_work (&t, runtime))
+    return false;
+  if (t.state != 'R' || t.pid != runtime)
+    return true;
+  return now != LF_NONE && was->cpu_ns != LF_NONE && now - was->cpu_ns >= COMPUTES_NS && !may_spin (t.pid);
+}
+
+bool
+lf_sandbox_tasks_again (const lf_sandbox *s, lf_sb_tasks *t)
+{
+  counting c = { .n = 0 };
+  int64_t found = 0;
+  pid_t top = lf_sandbox_pid (s);
+  if (top > 0 && t->suspects_n > 0)
+    children (&c, top);
+  for (size_t i = 0; i < t->suspects_n && c.n > 0; i++)
+    found += is_at_work (&t->suspects[i], c.pid[0]);
+  t->suspects_n = 0;
+  t->left_running += found;
+  return found > 0;
 }
 
 void
@@ -245,8 +287,15 @@ lf_sandbox_tasks (const lf_sandbox *s, lf_sb_tasks *t)
           task one = { .pid = c.pid[c.next], .tid = (pid_t) strtol (e->d_name, NULL, 10) };
           if (one.tid <= 0 || !read_task (&one))
             continue;
-          now.left_running += one.tid != c.pid[0] && !known (t, one.tid) && at_work (&one, c.pid[0]) && (one.pid != c.pid[0] || goes_on (&one));
-          sum += cpu[now.n] = one.cpu_ticks;
+          int64_t before = ticks_before (t, one.tid);
+          now.cpu_ticks[now.n] = one.cpu_ticks;
+          if (one.tid != c.pid[0] && before == LF_NONE && at_work (&one, c.pid[0]))
+            {
+              now.left_running += one.state != 'R';
+              if (one.state == 'R')
+                suspect (&now, &one);
+            }
+          sum += cpu[now.n] = now.cpu_ticks[now.n] - (before == LF_NONE ? 0 : before);
           now.tid[now.n++] = one.tid;
         }
       if (d)
