@@ -13,6 +13,9 @@
 #define NOT_LOADED                                                                                                                                               \
   "invalid ELF header|wrong ELF class|cannot open shared object file|C-extensions failed|C extension|No module named|cannot import name|Exec format error|" \
   "incompatible architecture|undefined symbol"
+#define NOT_REACHED                                                                                                                                              \
+  "Temporary failure in name resolution|Name or service not known|Failed to resolve|Could not resolve host|getaddrinfo ENOTFOUND|getaddrinfo EAI_AGAIN|"         \
+  "Network is unreachable|ENETUNREACH|Could not connect to the endpoint URL"
 #define NO_SPACE "No space left on device|[Errno 28]|ENOSPC"
 
 enum { BROKEN, NEAR, AS_ENDED };
@@ -389,6 +392,34 @@ said (judge *j, const char *patterns)
     note (j, "response: %s", j->line);
   else
     return false;
+  return true;
+}
+
+/* Python names the program or the folder to start it in; a program that is looked for in PATH has no slash in its name. */
+static bool
+program_missing (judge *j)
+{
+  const char *quoted;
+  if (said (j, "_execute_child") && said (j, "No such file or directory: '") && (quoted = strchr (j->line, '\'')) != NULL
+      && memchr (quoted, '/', strcspn (quoted, " ")) == NULL)
+    return true;
+  return said (j, "TesseractNotFoundError|is poppler installed and in PATH|No wkhtmltopdf executable found|Couldn't find ffmpeg|Couldn't find ffprobe|"
+                  "No ffmpeg exe could be found|Bad git executable|spawn *ENOENT|sh: 1: *: not found|: command not found");
+}
+
+/* Its writer says neither why nor, for a name without a folder, where. In /tmp it is the folder that is not there. */
+static bool
+torch_cannot_write (judge *j)
+{
+  return said (j, "PyTorchFileWriter") && said (j, "File *cannot be opened") && strstr (j->line, "File /tmp/") == NULL;
+}
+
+static bool
+without_network (judge *j)
+{
+  if (j->x->f->network != LF_NET_NONE)
+    return false;
+  note (j, "network none");
   return true;
 }
 

@@ -483,6 +483,52 @@ w_resource (const judge *j, char *out, size_t cap)
   snprintf (out, cap, "RESOURCE");
 }
 
+/* What was to be started, from the words of whoever could not. */
+static void
+w_program (const judge *j, char *out, size_t cap)
+{
+  static const struct { const char *before, *until; } named[] = { { "directory: '", "'" }, { "spawn ", " " }, { "sh: 1: ", ":" } };
+  static const struct { const char *sign, *program; } known[] = { { "tesseract", "tesseract" }, { "poppler", "a program of poppler (pdftoppm)" }, { "wkhtmltopdf", "wkhtmltopdf" },
+                                                                  { "ffprobe", "ffprobe" }, { "ffmpeg", "ffmpeg" }, { "git", "git" } };
+  for (size_t i = 0; i < LF_ARRAY_LEN (named); i++)
+    if (copy_between (j->line, named[i].before, named[i].until, out, cap))
+      return;
+  const char *shell = strstr (j->line, ": command not found"), *from = shell;
+  while (from != NULL && from > j->line && from[-1] != ' ')
+    from--;
+  if (shell != NULL && shell > from)
+    {
+      snprintf (out, cap, "%.*s", (int) (shell - from), from);
+      return;
+    }
+  for (size_t i = 0; i < LF_ARRAY_LEN (known); i++)
+    if (strstr (j->line, known[i].sign) != NULL)
+      {
+        snprintf (out, cap, "%s", known[i].program);
+        return;
+      }
+  snprintf (out, cap, "a program");
+}
+
+static void
+w_model (const judge *j, char *out, size_t cap)
+{
+  if (!copy_between (j->line, "find model '", "'", out, cap))
+    snprintf (out, cap, "of this name");
+}
+
+/* A model is a module or a folder; what the function's folder holds is at /var/task. */
+static void
+w_model_advice (const judge *j, char *out, size_t cap)
+{
+  char model[120];
+  w_model (j, model, sizeof model);
+  if (strchr (model, '/') != NULL)
+    snprintf (out, cap, "Put the folder of the model, with its config.cfg, into the package so that it is at %s; the code's folder is /var/task, a layer /opt.", model);
+  else
+    snprintf (out, cap, "Install it into the package: `python -m spacy download %s --target DIR`, with DIR the code's folder or a layer's python/.", model);
+}
+
 static void
 w_line (const judge *j, char *out, size_t cap)
 {
@@ -493,6 +539,8 @@ w_line (const judge *j, char *out, size_t cap)
 static void
 w_path (const judge *j, char *out, size_t cap)
 {
+  if (strstr (j->line, " cannot be opened") != NULL && copy_between (j->line, "File ", " ", out, cap)) /* PyTorch's words */
+    return;
   const char *colon = strstr (j->line, ": '"), *p = colon != NULL ? colon + 2 : strchr (j->line, '\'');
   if (p != NULL && p[1] != '\0' && strchr (p + 1, '\'') != NULL)
     {
@@ -614,6 +662,9 @@ static const struct
   { "raw_max", w_raw_max },               /* of binary data, as base64 in a response */
   { "type", w_type },
   { "resource", w_resource },             /* of NLTK */
+  { "program", w_program },               /* that was to be started */
+  { "model", w_model },                   /* of spaCy */
+  { "model_advice", w_model_advice },
   { "line", w_line },                     /* of the output, that a pattern was in */
   { "path", w_path },
   { "base", w_base },                     /* its last part */

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import threading
 
@@ -79,6 +80,8 @@ FAILURES = {
     "base64": ("response_too_large_base64", simple('import base64, os\nreturn {"body": base64.b64encode(os.urandom(5 << 20)).decode()}'),
                simple('import base64, os\nreturn {"body": base64.b64encode(os.urandom(4 << 20)).decode()}')),
     "response": ("response_too_large", simple('return ["a short text"] * 500000'), simple('return {"key": "result.json"}')),
+    "database": ("database_not_opened", simple('import sqlite3\nsqlite3.connect("seen.db").execute("create table t (a)")'),
+                 simple('import sqlite3\nsqlite3.connect("/tmp/seen.db").execute("create table t (a)")')),
     "tmp": ("tmp_full", simple('with open("/tmp/model", "wb") as f:\n  for _ in range(600): f.write(bytes(1 << 20))'), None),
     "tmp-meanwhile": ("tmp_full_meanwhile", simple('import tempfile\nwith tempfile.TemporaryFile() as f:\n  for _ in range(600): f.write(bytes(1 << 20))'), None),
     "descriptors": ("too_many_descriptors", simple('k = [open("/etc/passwd") for _ in range(1100)]'), simple('for _ in range(1100):\n  with open("/etc/passwd"): pass')),
@@ -421,6 +424,43 @@ def test_missing_library(judge, tmp_path):
     assert judge(code, "--layer", layer).status == ["ok"]
 
 
+PROGRAM_CODE = simple('import subprocess\nreturn subprocess.run(["transcode", "-i"], capture_output=True, text=True, check=True).stdout')
+
+
+def test_missing_program(judge, function, tmp_path):
+    bad = judge(PROGRAM_CODE)
+    assert bad.status == ["function_error"] and "wanted to start transcode, which" in bad.violations["missing_program"]["message"], bad
+    layer = function("layer", {"bin/transcode": '#!/bin/sh\necho "$1"\n'})
+    (layer / "bin" / "transcode").chmod(0o755)
+    good = judge(PROGRAM_CODE, "--layer", layer)
+    assert good.out["invocations"][0]["response"] == "-i\n" and not good.violations, good
+
+
+def own_address():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect(("192.0.2.1", 9))  # nothing is sent
+        except OSError:
+            return None
+        return s.getsockname()[0]
+
+
+def test_without_a_network(judge):
+    names = judge(simple('import urllib.request\nurllib.request.urlopen("https://models.example.com/model.bin", timeout=9)'), "--network", "none")
+    assert names.status == ["function_error"] and "no_network" in names.violations, names
+    here = own_address()
+    if here is None:
+        pytest.skip("this machine has no network either")
+    with http.server.ThreadingHTTPServer((here, 0), Hub) as server:
+        server.revision = "a" * 40
+        threading.Thread(target=server.serve_forever).start()
+        code = simple(f'import urllib.request\nreturn urllib.request.urlopen("http://{here}:{server.server_port}/x", timeout=9).read().decode()')
+        bad = judge(code, "--network", "none")
+        good = judge(code, *["--network", "host"])
+        server.shutdown()
+    assert bad.fix("no_network") == ["--network", "host"] and not good.violations and good.status == ["ok"], (bad, good)
+
+
 def test_unreadable_file(judge, function, tmp_path):
     """As a zip keeps it: the function's user may not read what only its packer could."""
     files = {"model.bin": "x"}
@@ -499,6 +539,19 @@ def test_threads_for_a_part_of_a_cpu(judge):
     good = judge(code, *option, memory=256)
     assert good.status == ["ok"] and not good.violations, good
 
+
+
+def test_threads_of_an_earlier_invocation(judge):
+    """Two threads computed in the first invocation and only wait in the second, which computes alone."""
+    code = simple("global calls\ncalls += 1\nif calls == 1: list(pool.map(compute, range(2)))\nelse: compute(0)",
+                  "import hashlib, time\nfrom concurrent.futures import ThreadPoolExecutor\npool, calls, text = ThreadPoolExecutor(2), 0, bytes(1 << 20)\n"
+                  "def compute(_):\n    end = time.monotonic() + 1.3\n    while time.monotonic() < end: hashlib.sha256(text)\n")
+    for _ in range(3):  # as above
+        r = judge(code, memory=512, count=2)
+        if r.violations:
+            break
+    assert r.status == ["ok", "ok"] and list(r.violations) == ["cpu_threads"], r
+    assert r.violations["cpu_threads"]["request_id"] == r.out["invocations"][0]["request_id"] and r.violations["cpu_threads"].get("times", 1) == 1, r
 
 
 def test_init_that_is_given_up(judge, quick_platform):

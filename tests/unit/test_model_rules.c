@@ -165,6 +165,23 @@ outputs (void **state)
     { "too_many_processes", "OpenBLAS blas_thread_init: pthread_create failed for thread 5 of 64: Resource temporarily unavailable", "OMP_NUM_THREADS" },
     { "unreadable_files", "PermissionError: [Errno 13] Permission denied: '/var/task/model.bin'", "chmod -R a+rX" },
     { "tmp_full_meanwhile", "OSError: [Errno 28] No space left on device", "--tmp 1024" },
+    { "readonly_filesystem",
+      "[ERROR] RuntimeError: File model.pt cannot be opened.Traceback (most recent call last):\r  File \"/opt/python/torch/serialization.py\", line 287, in __init__\r"
+      "    super().__init__(torch._C.PyTorchFileWriter(str(name)))",
+      "/tmp/model.pt" },
+    { "readonly_filesystem", "RuntimeError: SystemError : 30", "/tmp/NAME" },
+    { "database_not_opened", "sqlite3.OperationalError: unable to open database file", "immutable=1" },
+    { "missing_program", "FileNotFoundError: [Errno 2] No such file or directory: 'ffmpeg'\r  File \"subprocess.py\", line 1901, in _execute_child", "/opt/bin" },
+    { "missing_program", "pytesseract.pytesseract.TesseractNotFoundError: tesseract is not installed or it's not in your PATH.", "/opt/bin" },
+    { "missing_program", "Error: spawn ffprobe ENOENT", "/opt/bin" },
+    { "missing_program", "/var/task/bootstrap: line 3: jq: command not found", "/opt/bin" },
+    { "spacy_model", "OSError: [E050] Can't find model 'en_core_web_sm'. It doesn't seem to be a Python package", "`python -m spacy download en_core_web_sm --target DIR`" },
+    { "spacy_model", "OSError: [E050] Can't find model '/opt/model'. It doesn't seem to be a Python package", "is at /opt/model;" },
+    { "not_serializable", "Object of type Doc is not JSON serializable", "spaCy" },
+    { NULL, "RuntimeError: File /tmp/out/model.pt cannot be opened.\r  torch._C.PyTorchFileWriter(str(name))", NULL },
+    { NULL, "RuntimeError: File model.pt cannot be opened.", NULL },
+    { NULL, "FileNotFoundError: [Errno 2] No such file or directory: '/tmp/work'\r  File \"subprocess.py\", line 1901, in _execute_child", NULL }, /* its cwd */
+    { NULL, "FileNotFoundError: [Errno 2] No such file or directory: 'model.bin'", NULL },
     { NULL, "ValueError: shapes (3,) and (4,) not aligned", NULL },
     { NULL, "KeyError: 'image'", NULL },
     { NULL, "RuntimeError: Unable to find torch_shm_manager at /tmp/py/torch/bin/torch_shm_manager", NULL },
@@ -363,6 +380,8 @@ broken_package (setting *s, const char *kind)
   MAKE (glibc_too_old, FAILED ("version `GLIBC_2.38' not found (required by /opt/x.so)")) \
   MAKE (wrong_python, FAILED ("cannot import name '_imaging'"), broken_package (s, "python-abi")) \
   MAKE (missing_library, FAILED ("libGL.so.1: cannot open shared object file: No such file or directory")) \
+  MAKE (missing_program, FAILED ("spawn ffmpeg ENOENT")) \
+  MAKE (spacy_model, FAILED ("[E050] Can't find model 'en_core_web_sm'")) \
   MAKE (gpu_wanted, FAILED ("Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False")) \
   MAKE (cpuinfo_arm64, FAILED ("Error in cpuinfo: failed to parse the list of possible processors in /sys/devices/system/cpu/possible")) \
   MAKE (numba_cache, FAILED ("cannot cache function 'f': no locator available for file 'x'")) \
@@ -371,8 +390,10 @@ broken_package (setting *s, const char *kind)
   MAKE (baked_cache, FAILED ("[Errno 30] Read-only file system: '/opt/c/x.lock'")) \
   MAKE (readonly_home, FAILED ("[Errno 30] Read-only file system: '/home/sbx_user1051'")) \
   MAKE (readonly_filesystem, FAILED ("[Errno 30] Read-only file system: 'x'")) \
+  MAKE (database_not_opened, FAILED ("unable to open database file")) \
   MAKE (unreadable_files, FAILED ("Permission denied: '/var/task/x'")) \
   MAKE (no_shared_memory, s->x.answered_error = true, s->x.response = (lf_str){ "Function not implemented", 24 }) \
+  MAKE (no_network, s->f.network = LF_NET_NONE, FAILED ("[Errno -3] Temporary failure in name resolution")) \
   MAKE (work_after_response, s->x.left_running = 2) \
   MAKE (left_in_tmp, FAILED ("[Errno 17] File exists: '/tmp/work'")) \
   MAKE (stale_state, FAILED ("closed"), s->h.first_ok = true, s->h.same_failures = 2)
