@@ -412,6 +412,7 @@ typedef enum
 } lf_event_type;
 typedef struct lf_event { lf_event_type type; lf_fleet_fn *fn; lf_env *env; lf_inv *inv; lf_status status; lf_exit_info exit;
   lf_time_us at; /* LAUNCHED: when it was exec'd, which may be a while before anyone looked; 0: now */
+  int64_t own_us; /* NEXT: what the driver itself took since the answer, which is not the function's time; at least 0 */
 } lf_event;
 
 typedef enum

@@ -111,6 +111,7 @@ call_free (lf_call *c)
 lf_call *
 lf_engine_call (lf_engine *e, lf_live_fn *fn, lf_call_options *o, lf_error *err)
 {
+  lf_engine_turn (e);
   uint8_t random[52]; /* asked for once: request id, invocation id, trace id */
   lf_random_bytes (random, sizeof random);
   lf_call *c = call_new (e, fn, o->request_id, random, err);

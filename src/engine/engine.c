@@ -171,6 +171,13 @@ lf_engine_queue_answer (lf_call *c)
   c->engine->waiting_tail = &c->next;
 }
 
+void
+lf_engine_turn (lf_engine *e)
+{
+  if (!e->turn_at)
+    e->turn_at = lf_now_us ();
+}
+
 /* What a runtime says waits for the end of the loop turn: what it printed before is then there too, as its pipe was ready before its socket
  * was, and needs not be looked for. */
 void
@@ -178,6 +185,7 @@ lf_engine_news (lf_live_env *env)
 {
   if (env->in_news)
     return;
+  lf_engine_turn (env->engine);
   env->in_news = true;
   env->news_next = NULL;
   *env->engine->news_tail = env;
@@ -200,6 +208,25 @@ lf_engine_no_news (lf_live_env *env)
   env->in_news = env->posted = env->asked = env->acknowledge = false;
 }
 
+/* When what is heard in this turn had come at the earliest. If the loop had to wait for it, it came when the loop woke; if not, at any
+ * time since the turn before, and that the loop was busy with others is not the function's doing. */
+static lf_time_us
+came_at (const lf_engine *e)
+{
+  return e->turn_at - e->slept_from > LF_NO_SLEEP_US ? e->turn_at : e->turn_before;
+}
+
+/* Of the time from an answer to the request for the next event: until the runtime was told that its answer has come, and from the
+ * request's coming until now. */
+static int64_t
+own_time (const lf_live_env *env, lf_time_us now)
+{
+  if (!env->call || !env->call->inv.responded)
+    return 0;
+  lf_time_us answered = env->call->inv.response_at, told = env->told_at > answered ? env->told_at : answered, came = came_at (env->engine);
+  return told - answered + now - (came > told ? came : told);
+}
+
 void
 lf_engine_hear (lf_live_env *env)
 {
@@ -208,7 +235,7 @@ lf_engine_hear (lf_live_env *env)
   if (posted && env->call)
     lf_call_posted (env->call);
   if (asked)
-    lf_engine_event (env->engine, &(lf_event){ .type = LF_EV_NEXT, .env = env->core });
+    lf_engine_event (env->engine, &(lf_event){ .type = LF_EV_NEXT, .env = env->core, .own_us = own_time (env, lf_now_us ()) });
 }
 
 /* No environment is freed while its news are heard: that takes a turn of the loop. */
@@ -234,8 +261,10 @@ acknowledge_all (lf_engine *e)
       env->in_news = env->acknowledge = false;
       if (env->posted || env->asked)
         lf_engine_news (env); /* it came meanwhile */
-      if (acknowledge && env->face)
-        e->rt->accepted (env->face);
+      if (!acknowledge || !env->face)
+        continue;
+      e->rt->accepted (env->face);
+      env->told_at = lf_now_us ();
     }
 }
 
@@ -290,13 +319,19 @@ flush (lf_engine *e)
 static void
 on_prepare (uv_prepare_t *h)
 {
-  flush (h->data);
+  lf_engine *e = h->data;
+  flush (e);
+  e->turn_before = e->turn_at;
+  e->turn_at = 0;
+  e->slept_from = lf_now_us ();
 }
 
 static void
 on_check (uv_check_t *h)
 {
-  flush (h->data);
+  lf_engine *e = h->data;
+  lf_engine_turn (e);
+  flush (e);
 }
 
 /* Rows of this loop turn cannot be written: remembered until its answers are given, which then carry the error. */

@@ -15,6 +15,7 @@
 #define LF_COUNTS_US 1000
 #define LF_COUNTS_AGE_US 100000
 #define LF_COUNTS_FIRST 8
+#define LF_NO_SLEEP_US 50 /* finding something at once and reading the first of it takes less */
 #define LF_HOLD_US (1000 * 1000)
 #define LF_HOLD_LATE_US (100 * 1000)
 #define LF_HOLD_AGAIN 3
@@ -69,6 +70,7 @@ struct lf_live_env
   bool destroying, dead, recorded;
   bool unnoticed;           /* its runtime has crashed in a way that Lambda does not see: the deadline will end the invocation */
   bool marked;              /* measures were started anew after the last invocation; nothing has run since */
+  lf_time_us told_at;       /* its runtime was told that its last answer has come */
   bool posted, asked;       /* its runtime posted an answer, asked for the next event: dealt with at the end of the loop turn */
   bool acknowledge;         /* its runtime waits to hear that its answer was taken */
   bool in_news;
@@ -166,6 +168,7 @@ struct lf_engine
   bool stepping;
   lf_call *waiting, **waiting_tail;
   lf_live_env *news, **news_tail; /* environments whose runtime said something in this loop turn */
+  lf_time_us slept_from, turn_at, turn_before; /* the loop began to wait; it woke, this turn and the one before */
   size_t envs, calls;
   char open_line[33];       /* the environment whose output ended within a line; the next word is not its own */
   char *enforcement_json;
@@ -181,6 +184,7 @@ struct lf_engine
 /* engine.c */
 void lf_engine_event (lf_engine *e, const lf_event *ev);
 void lf_engine_queue_answer (lf_call *c);
+void lf_engine_turn (lf_engine *e);              /* something happened in this loop turn */
 void lf_engine_news (lf_live_env *env);          /* one of its flags is set: at the end of the loop turn */
 void lf_engine_hear (lf_live_env *env);          /* now: what comes next must not overtake it */
 void lf_engine_no_news (lf_live_env *env);       /* it goes away */

@@ -152,7 +152,7 @@ lf_fl_deliver (lf_fleet *f, lf_env *e, lf_effects *fx)
 }
 
 static void
-next (lf_fleet *f, lf_env *e, lf_effects *fx)
+next (lf_fleet *f, lf_env *e, int64_t own_us, lf_effects *fx)
 {
   if (e->state == LF_ENV_STARTING)
     {
@@ -169,7 +169,7 @@ next (lf_fleet *f, lf_env *e, lf_effects *fx)
     lf_fl_emit (fx, LF_FX_DELIVER, e, e->inv); /* asking again gets the same event again */
   else if (e->state == LF_ENV_BUSY)
     {
-      grow_duration (e->inv, f->now);
+      grow_duration (e->inv, f->now - own_us);
       finish (f, e, fx);
       become_idle (f, e, false, fx);
     }
@@ -380,7 +380,7 @@ lf_fl_event (lf_fleet *f, const lf_event *ev, lf_effects *fx)
       launch_failed (f, ev->env, ev, fx);
       break;
     case LF_EV_NEXT:
-      next (f, ev->env, fx);
+      next (f, ev->env, ev->own_us, fx);
       break;
     case LF_EV_RESPONSE:
       response (f, ev->env, ev->status, fx);

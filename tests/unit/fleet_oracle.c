@@ -144,11 +144,12 @@ ms_begun (int64_t us)
 }
 
 static void
-finish_answered (oracle *o, o_env *e)
+finish_answered (oracle *o, o_env *e, int64_t not_its_own)
 {
   o_inv *v = &o->inv[e->inv];
-  if (ms_begun (o->now - v->from) != ms_begun (v->duration_us))
-    v->duration_us = o->now - v->from;
+  int64_t whole = o->now - v->from - not_its_own;
+  if (whole > v->duration_us && ms_begun (whole) != ms_begun (v->duration_us))
+    v->duration_us = whole;
   finish (o, e);
 }
 
@@ -373,7 +374,7 @@ process_exit (oracle *o, o_env *e, const lf_exit_info *how)
       rest (o, e, true);
       return;
     case O_ANSWERED:
-      finish_answered (o, e);
+      finish_answered (o, e, 0);
       rest (o, e, true);
       return;
     case O_KILLED:
@@ -389,7 +390,7 @@ process_exit (oracle *o, o_env *e, const lf_exit_info *how)
 }
 
 static void
-runtime_next (oracle *o, o_env *e)
+runtime_next (oracle *o, o_env *e, int64_t own_us)
 {
   launched (o, e);
   if (e->doing == O_INIT)
@@ -404,7 +405,7 @@ runtime_next (oracle *o, o_env *e)
     }
   else if (e->doing == O_ANSWERED)
     {
-      finish_answered (o, e);
+      finish_answered (o, e, own_us);
       rest (o, e, false);
     }
 }
@@ -417,7 +418,7 @@ end_invocation (oracle *o, o_env *e, lf_status status)
   if (e->doing == O_KILLED)
     end_timed_out (o, e);
   else if (o->inv[e->inv].answered)
-    finish_answered (o, e);
+    finish_answered (o, e, 0);
   else
     {
       answer (o, e, status);
@@ -485,7 +486,8 @@ shut_down (oracle *o)
 }
 
 void
-oracle_step (oracle *o, lf_event_type type, int fn, int env, int inv, lf_status status, const lf_exit_info *how, lf_time_us now)
+oracle_step (oracle *o, lf_event_type type, int fn, int env, int inv, lf_status status, const lf_exit_info *how,
+    int64_t own_us, lf_time_us now)
 {
   o_env *e = env >= 0 ? &o->env[env] : NULL;
   o->fx_n = 0;
@@ -502,7 +504,7 @@ oracle_step (oracle *o, lf_event_type type, int fn, int env, int inv, lf_status 
       launch_failed (o, e, status);
       break;
     case LF_EV_NEXT:
-      runtime_next (o, e);
+      runtime_next (o, e, own_us);
       break;
     case LF_EV_RESPONSE:
       if (e->doing == O_HANDLE)

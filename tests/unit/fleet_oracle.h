@@ -68,7 +68,7 @@ void oracle_add (oracle *o, int fn, const lf_function *config);
 bool oracle_set_reserved (oracle *o, int fn, int64_t reserved);
 /* fn, env and inv are indices; -1 where the event has none. */
 void oracle_step (oracle *o, lf_event_type type, int fn, int env, int inv, lf_status status, const lf_exit_info *how,
-    lf_time_us now);
+    int64_t own_us, lf_time_us now);
 lf_time_us oracle_next (const oracle *o);
 int oracle_in_flight (const oracle *o, int fn); /* -1: all */
 

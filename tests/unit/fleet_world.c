@@ -238,6 +238,8 @@ event_of (world *w, const char *text, lf_event *ev)
         ev->type = verbs[i].type;
         if (ev->type == LF_EV_LAUNCHED)
           ev->at = atoi (more);
+        else if (ev->type == LF_EV_NEXT)
+          ev->own_us = atoi (more);
         else
           ev->status = more[0] ? status_of (more) : verbs[i].status;
         ev->exit = verbs[i].exit;

@@ -240,7 +240,7 @@ do_step (chaos *c, lf_event *ev, int fn, int env, int inv)
   c->fx.n = 0;
   if (!one_in (c, 60) || step_without_memory (c, ev, now))
     MUST (c, lf_fleet_step (c->fleet, ev, now, &c->fx) == 0);
-  oracle_step (&c->o, ev->type, fn, env, inv, ev->status, &ev->exit, now);
+  oracle_step (&c->o, ev->type, fn, env, inv, ev->status, &ev->exit, ev->own_us, now);
   compare (c);
   c->steps++;
 }
@@ -316,6 +316,8 @@ environment_speaks (chaos *c)
   lf_event ev = { .env = e->real };
   ev.type = one_in (c, 400) ? LF_EV_GONE : likely_event (c, e);
   ev.status = statuses[below (c, LF_ARRAY_LEN (statuses))];
+  if (ev.type == LF_EV_NEXT && one_in (c, 2))
+    ev.own_us = (int64_t) below (c, 4000);
   if (one_in (c, 3))
     ev.exit = (lf_exit_info) { .signal = 9, .oom = one_in (c, 2) };
   else
