@@ -9,7 +9,7 @@
 
 #include "internal.h"
 
-#define LF_HANDLES 7
+#define LF_HANDLES 8
 #define LF_QUEUE_START 1024 /* events; more wait only if one turn causes that many */
 
 /* ---- events and effects ------------------------------------------------------------------------------------------------------ */
@@ -167,6 +167,7 @@ lf_engine_queue_answer (lf_call *c)
     return;
   c->queued = true;
   c->next = NULL;
+  c->engine->waiting_n++;
   *c->engine->waiting_tail = c;
   c->engine->waiting_tail = &c->next;
 }
@@ -289,6 +290,7 @@ flush_once (lf_engine *e)
   lf_call *c = e->waiting;
   e->waiting = NULL;
   e->waiting_tail = &e->waiting;
+  e->waiting_n = 0;
   while (c)
     {
       lf_call *next = c->next;
@@ -317,10 +319,35 @@ flush (lf_engine *e)
 }
 
 static void
+on_once_more (uv_idle_t *h)
+{
+  (void) h; /* that it is there keeps the loop from waiting */
+}
+
+/* True: the answers of this turn wait for those of the next, which comes at once. Others must be under way, and coming in. */
+static bool
+look_again (lf_engine *e, bool quiet)
+{
+  bool first = e->looks == 0;
+  if (first)
+    e->looking_from = e->turn_at;
+  e->quiet_looks = quiet ? e->quiet_looks + 1 : 0;
+  bool again = e->waiting && e->waiting_n < LF_SHARE_MAX && e->calls > e->waiting_n && e->looks < LF_LOOKS_MAX
+               && e->quiet_looks < LF_QUIET_LOOKS && e->turn_at - e->looking_from < LF_SHARE_US;
+  if (again && first)
+    uv_idle_start (&e->once_more, on_once_more);
+  else if (!again && !first)
+    uv_idle_stop (&e->once_more);
+  e->looks = again ? e->looks + 1 : 0;
+  return again;
+}
+
+static void
 on_prepare (uv_prepare_t *h)
 {
   lf_engine *e = h->data;
-  flush (e);
+  if (!e->looks)
+    flush (e);
   e->turn_before = e->turn_at;
   e->turn_at = 0;
   e->slept_from = lf_now_us ();
@@ -330,7 +357,11 @@ static void
 on_check (uv_check_t *h)
 {
   lf_engine *e = h->data;
+  bool quiet = !e->turn_at;
   lf_engine_turn (e);
+  hear_all (e);
+  if (look_again (e, quiet))
+    return;
   flush (e);
 }
 
@@ -426,7 +457,8 @@ start_handles (lf_engine *e, lf_error *err)
   uv_timer_init (e->loop, &e->streamer);
   uv_prepare_init (e->loop, &e->prepare);
   uv_check_init (e->loop, &e->check);
-  e->timer.data = e->sampler.data = e->holder.data = e->streamer.data = e->prepare.data = e->check.data = e;
+  uv_idle_init (e->loop, &e->once_more);
+  e->timer.data = e->sampler.data = e->holder.data = e->streamer.data = e->prepare.data = e->check.data = e->once_more.data = e;
   e->handles_open = LF_HANDLES; /* these and the events' timer */
   if (uv_prepare_start (&e->prepare, on_prepare) < 0 || uv_check_start (&e->check, on_check) < 0)
     return LF_FAIL (err, LF_EXIT_IO, "event loop", "", "its handles cannot be started");
@@ -720,6 +752,7 @@ close_when_empty (lf_engine *e)
   uv_close ((uv_handle_t *) &e->streamer, lf_engine_handle_closed);
   uv_close ((uv_handle_t *) &e->prepare, lf_engine_handle_closed);
   uv_close ((uv_handle_t *) &e->check, lf_engine_handle_closed);
+  uv_close ((uv_handle_t *) &e->once_more, lf_engine_handle_closed);
   lf_events_close (e->events);
 }
 

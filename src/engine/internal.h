@@ -15,6 +15,12 @@
 #define LF_COUNTS_US 1000
 #define LF_COUNTS_AGE_US 100000
 #define LF_COUNTS_FIRST 8
+/* A commit costs as much as an invocation, and many can share it: those that end within a few looks at the sockets. The looks end when so
+ * many have found nothing, so many answers wait, or the first has waited so long. */
+#define LF_LOOKS_MAX 16
+#define LF_QUIET_LOOKS 2
+#define LF_SHARE_MAX 128
+#define LF_SHARE_US 1000
 #define LF_NO_SLEEP_US 50 /* finding something at once and reading the first of it takes less */
 #define LF_HOLD_US (1000 * 1000)
 #define LF_HOLD_LATE_US (100 * 1000)
@@ -161,12 +167,16 @@ struct lf_engine
   lf_call *too_fast;        /* streams that wait for their bandwidth */
   uv_prepare_t prepare;
   uv_check_t check;
+  uv_idle_t once_more;      /* the loop looks without waiting, for what can share a commit */
+  int looks, quiet_looks;   /* so often since the first of the rows that wait; of them, the last that found nothing */
+  lf_time_us looking_from;
   lf_time_us timer_at;      /* when the timer fires, LF_NONE when it is stopped */
   lf_effects fx;
   lf_event *queue;
   size_t queue_n, queue_cap, queue_head;
   bool stepping;
   lf_call *waiting, **waiting_tail;
+  size_t waiting_n;
   lf_live_env *news, **news_tail; /* environments whose runtime said something in this loop turn */
   lf_time_us slept_from, turn_at, turn_before; /* the loop began to wait; it woke, this turn and the one before */
   size_t envs, calls;

@@ -3,10 +3,14 @@
  * Answers. The common case is one system call and no allocation: the header block is built in a buffer shared by all connections
  * and written together with the caller's body; only what the socket does not take is copied and queued.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "internal.h"
+
+#define TOGETHER_MAX 4096 /* copying so much costs less than handing over a second buffer */
 
 typedef struct rest
 {
@@ -51,6 +55,25 @@ lost (lf_http_conn *c)
     }
 }
 
+/* What the socket takes now; 0 when it is full, -1 when it is lost. One buffer goes by send, which is half the way of writev through the
+ * kernel's file layer. */
+static ssize_t
+write_now (lf_http_conn *c, const uv_buf_t *bufs, unsigned n)
+{
+  uv_os_fd_t fd;
+  if (n > 1 || uv_fileno ((uv_handle_t *) &c->tcp, &fd) < 0)
+    {
+      int rc = uv_try_write ((uv_stream_t *) &c->tcp, bufs, n);
+      return rc == UV_EAGAIN ? 0 : rc;
+    }
+  for (;;)
+    {
+      ssize_t k = send (fd, bufs[0].base, bufs[0].len, MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (k >= 0 || errno != EINTR)
+        return k < 0 && (errno == EAGAIN || errno == ENOBUFS) ? 0 : k;
+    }
+}
+
 static void
 write_out (lf_http_conn *c, const uv_buf_t *bufs, unsigned n)
 {
@@ -61,13 +84,13 @@ write_out (lf_http_conn *c, const uv_buf_t *bufs, unsigned n)
     total += bufs[i].len;
   if (c->queued == 0)
     {
-      int rc = uv_try_write ((uv_stream_t *) &c->tcp, bufs, n);
-      if (rc < 0 && rc != UV_EAGAIN)
+      ssize_t k = write_now (c, bufs, n);
+      if (k < 0)
         {
           lost (c);
           return;
         }
-      sent = rc < 0 ? 0 : (size_t) rc;
+      sent = (size_t) k;
     }
   if (sent == total)
     return;
@@ -219,6 +242,8 @@ answer (lf_http_conn *c, int status, const lf_http_pair *headers, size_t n, cons
     }
   if (c->is_head || bodiless (status))
     len = 0;
+  if (len && len <= TOGETHER_MAX && lf_buf_add (b, body, len) == 0)
+    len = 0; /* it goes with the header block */
   uv_buf_t bufs[2] = { uv_buf_init (b->data, (unsigned) b->len), { .base = (char *) (uintptr_t) body, .len = len } };
   write_out (c, bufs, len ? 2 : 1);
   lf_http_conn_settle (c);

@@ -288,12 +288,16 @@ void
 lf_sandbox_mark (lf_sandbox *s)
 {
   /* The caller has mostly just asked for the usage: little runs between an answer and the next event, so that look still holds. */
-  if (!s->looked_at || lf_now_us () - s->looked_at > MARK_LOOK_AGE_US)
-    look (s);
+  lf_time_us age = s->looked_at ? lf_now_us () - s->looked_at : MARK_LOOK_AGE_US + 1;
+  if (age > MARK_LOOK_AGE_US)
+    {
+      look (s);
+      age = 0;
+    }
   raise_mark (&s->max_memory, kernel_peak (s));
   /* The kernel itself counts memory by the 256 KB for each processor: a mark that is no farther off is as good as a new one. */
   if (s->peak_exact && s->u.peak_bytes != LF_NONE && s->u.peak_bytes - s->u.memory_bytes <= PEAK_SLACK && s->u.peak_bytes >= s->u.memory_bytes
-      && lf_now_us () - s->looked_at <= SLACK_LOOK_AGE_US)
+      && age <= SLACK_LOOK_AGE_US)
     s->peak_memory = now_used (s);
   else if (lf_cg_peak_reset (s->cg) == 0)
     {
