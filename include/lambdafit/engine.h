@@ -38,13 +38,20 @@ typedef struct lf_prepared
   lf_watch *watch;
 } lf_prepared;
 
+/* Why Lambda would not take a function: what the rules say of its settings and its package. n is 0 where it was refused for another reason. Of the
+ * violations, `function` is not set: the name is here. */
+typedef struct lf_refused { char name[65], region[24]; lf_violation v[LF_VIOLATIONS_MAX]; size_t n; } lf_refused;
+/* Writes them to the log, as a run of this command. db NULL: the log that is always used. */
+int lf_refused_log (const lf_refused *r, const lf_profile *p, const char *db, const char *command, lf_error *err);
+
 /* Opens the code and layers, finds what is missing in `f` (which is moved into *out), checks every limit Lambda checks at deployment, and
- * finds the interpreter. Blocks (unpacks zips): before serving only. `strict`: another interpreter version than the runtime's is refused. */
-int lf_prepare (lf_function *f, const char *target, const char *interpreter, bool strict, const lf_profile *p, lf_prepared *out, lf_error *err);
+ * finds the interpreter. Blocks (unpacks zips): before serving only. `strict`: another interpreter version than the runtime's is refused.
+ * On failure `refused` says what the rules say; it may be NULL. */
+int lf_prepare (lf_function *f, const char *target, const char *interpreter, bool strict, const lf_profile *p, lf_prepared *out, lf_refused *refused, lf_error *err);
 void lf_prepared_fini (lf_prepared *p);
 /* The same, and changes of its code and layers are noticed from before they were read: the next call then gets an environment with the new
  * ones. What cannot be watched is served without that, and a note says so. */
-int lf_prepare_watched (lf_function *f, const char *target, const char *interpreter, bool strict, const lf_profile *p, lf_prepared *out, lf_error *err);
+int lf_prepare_watched (lf_function *f, const char *target, const char *interpreter, bool strict, const lf_profile *p, lf_prepared *out, lf_refused *refused, lf_error *err);
 /* Once more, by its recipe. `old` is only read. On failure *out has nothing but, where one could be made, a new watch. */
 int lf_prepare_again (const lf_prepared *old, const lf_profile *p, lf_prepared *out, lf_error *err);
 

@@ -80,6 +80,7 @@ typedef struct lf_log_filter
 typedef int (*lf_log_each) (const lf_record *r, int64_t rowid, void *user);
 int lf_store_invocations (lf_store *s, const lf_log_filter *f, lf_log_each each, void *user, int64_t *last_rowid, lf_error *err);
 typedef int (*lf_violation_each) (const lf_violation *v, void *user);
+/* request_id NULL: all; "": those that were known before any invocation. */
 int lf_store_violations (lf_store *s, const char *function, const char *request_id, lf_violation_each each, void *user, lf_error *err);
 /* Those written after *last_id (0: all), oldest first; *last_id becomes the newest one's. */
 int lf_store_violations_after (lf_store *s, int64_t *last_id, lf_violation_each each, void *user, lf_error *err);

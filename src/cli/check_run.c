@@ -320,6 +320,8 @@ one_round (lf_checking *k, lf_plan *p, lf_error *err)
   const lf_check_function *f = p->o->of;
   lf_targets t = { 0 };
   int rc = prepare (k, f, p->cold > 0, &t, err);
+  if (rc < 0)
+    lf_targets_refused_log (&t, k->profile, k->db, "check");
   if (rc == 0)
     leave_out_ours (k, f, &t.fns[0].f);
   if (rc == 0)

@@ -12,6 +12,7 @@
 
 #include "cli.h"
 #include "lambdafit/store.h"
+#include "log_before.h"
 
 #define FOLLOW_MS 200
 
@@ -59,6 +60,7 @@ typedef struct lf_log_view
   lf_profile *profile;
   int64_t rows;
   lf_store *store;
+  lf_log_before before;
   char *said[SAID_MAX]; /* FUNCTION/RULE that was printed in full */
   size_t said_n;
 } lf_log_view;
@@ -117,6 +119,20 @@ print_json_row (const lf_record *r, lf_log_view *v)
   return 0;
 }
 
+/* What was known before any invocation, up to this moment. */
+static void
+print_before (lf_log_view *v, int64_t until_us)
+{
+  const lf_violation *one;
+  char when[32];
+  while ((one = lf_log_before_take (&v->before, until_us)))
+    {
+      lf_iso8601_ms (one->at_us, when);
+      printf ("%s  %-36s  %-20s before any invocation\n", when, "-", one->function);
+      print_row_violation (one, v);
+    }
+}
+
 static int
 print_row (const lf_record *r, int64_t rowid, void *user)
 {
@@ -125,6 +141,10 @@ print_row (const lf_record *r, int64_t rowid, void *user)
   v->rows++;
   if (v->a->json)
     return print_json_row (r, v);
+  if (v->rows == 1 && v->a->count != LF_NONE) /* the newest rows were asked for, and no more */
+    while (lf_log_before_take (&v->before, r->received_us))
+      ;
+  print_before (v, r->received_us);
   char when[32], init[32], duration[32], memory[40];
   lf_iso8601_ms (r->received_us, when);
   lf_show_us (r->init_us, init);
@@ -233,8 +253,11 @@ show (lf_log_view *v, lf_error *err)
   const lf_args *a = v->a;
   lf_log_filter f = { .function = a->function, .errors = a->errors, .cold = a->cold, .since_us = LF_NONE, .until_us = LF_NONE, .limit = a->count };
   int64_t last = 0;
-  if ((a->since && lf_args_since (a->since, &f.since_us, err) < 0) || lf_store_invocations (v->store, &f, print_row, v, &last, err) < 0)
+  if ((a->since && lf_args_since (a->since, &f.since_us, err) < 0)
+      || (!a->json && !a->cold && lf_log_before_read (v->store, a->function, f.since_us, &v->before, err) < 0)
+      || lf_store_invocations (v->store, &f, print_row, v, &last, err) < 0)
     return lf_cli_error (err);
+  print_before (v, INT64_MAX);
   if (!a->follow)
     return 0;
   signal (SIGINT, on_stop);
@@ -290,6 +313,7 @@ lf_cmd_log (const lf_args *a)
     status = a->explain ? explain (&v, &err) : show (&v, &err);
   lf_store_close (v.store);
   lf_profile_free (v.profile);
+  lf_log_before_fini (&v.before);
   for (size_t i = 0; i < v.said_n; i++)
     free (v.said[i]);
   return status;

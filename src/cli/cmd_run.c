@@ -104,6 +104,31 @@ run (const lf_args *a, lf_verdict *v, lf_prepared *prep, const lf_buf *event, lf
   return status;
 }
 
+/* A function that was not run is an object too, if the rules have something to say of it. */
+static int
+refused (const lf_args *a, const lf_targets *t, const lf_profile *p, const lf_error *err)
+{
+  int status = lf_targets_refused (t, p, a->db, "run", err);
+  if (!a->json || t->refused.n == 0)
+    return status;
+  lf_buf b LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&b, 0);
+  cJSON *o LF_CLEANUP (lf_json_freep) = cJSON_CreateObject ();
+  cJSON *f = o ? cJSON_AddObjectToObject (o, "function") : NULL;
+  cJSON *invocations = f ? cJSON_AddArrayToObject (o, "invocations") : NULL, *list = invocations ? cJSON_AddArrayToObject (o, "violations") : NULL;
+  bool bad = !list || lf_json_add_str (f, "name", t->refused.name) < 0;
+  for (size_t i = 0; i < t->refused.n && !bad; i++)
+    {
+      lf_violation v = t->refused.v[i];
+      v.function = t->refused.name;
+      cJSON *j = lf_violation_json (&v);
+      bad = !j || lf_json_add_i64 (j, "times", 1) < 0 || !cJSON_AddItemToArray (list, j);
+    }
+  if (!bad && lf_json_print_pretty (o, &b) == 0)
+    printf ("%s\n", b.data);
+  return status;
+}
+
 int
 lf_cmd_run (const lf_args *a)
 {
@@ -115,7 +140,7 @@ lf_cmd_run (const lf_args *a)
   lf_profile *p = lf_args_profile (a, &err);
   int status;
   if (!p || lf_args_event (a, &event, &err) < 0 || lf_targets_prepare (a, p, true, &targets, &err) < 0)
-    status = lf_cli_error (&err);
+    status = refused (a, &targets, p, &err);
   else
     {
       v.profile = p;

@@ -21,7 +21,7 @@ lf_cmd_serve (const lf_args *a)
     }
   lf_profile *p = lf_args_profile (a, &err);
   if (!p || lf_targets_prepare (a, p, false, &targets, &err) < 0)
-    status = lf_cli_error (&err);
+    status = lf_targets_refused (&targets, p, a->db, "serve", &err);
   else
     {
       lf_serve_options o = { .live = { .profile = p, .functions = targets.fns, .functions_n = targets.n, .db = a->db, .command = "serve", .pass_credentials = a->pass_credentials,

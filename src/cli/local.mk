@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 bin_PROGRAMS += lambdafit
 lambdafit_SOURCES = src/cli/main.c src/cli/commands.c src/cli/options.c src/cli/help.c src/cli/table.c src/cli/function_args.c \
-	src/cli/record_json.c src/cli/verdict.c src/cli/cmd_run.c src/cli/cmd_serve.c src/cli/cmd_invoke.c src/cli/cmd_log.c \
+	src/cli/record_json.c src/cli/verdict.c src/cli/cmd_run.c src/cli/cmd_serve.c src/cli/cmd_invoke.c src/cli/cmd_log.c src/cli/log_before.c src/cli/log_before.h \
 	src/cli/cmd_doctor.c src/cli/cmd_profile.c src/cli/cmd_layer.c src/cli/layer_size.c src/cli/layer_make.c src/cli/layer.h src/cli/cli.h src/cli/verdict.h include/lambdafit/cli.h include/lambdafit/daemon.h
 lambdafit_LDADD = src/tui/liblf_tui.a src/check/file/liblf_check_file.a src/check/liblf_check.a src/daemon/liblf_daemon.a src/api/liblf_api.a src/deploy/liblf_deploy.a src/engine/liblf_engine.a src/sandbox/liblf_sandbox.a \
 	$(HTTP_LIBS) src/store/liblf_store.a src/package/liblf_package.a src/template/liblf_template.a src/simulate/liblf_simulate.a src/model/liblf_model.a \

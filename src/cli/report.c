@@ -192,6 +192,16 @@ print_violation (const lf_report_violation *v, FILE *f)
   fputc ('\n', f);
 }
 
+/* Of a log without invocations too: a package that Lambda would not take is not run. */
+static void
+print_violations (const lf_report *r, FILE *f)
+{
+  if (r->violations_n > 0)
+    fputs ("\nviolations\n", f);
+  for (size_t i = 0; i < r->violations_n; i++)
+    print_violation (&r->violations[i], f);
+}
+
 int
 lf_page_text (const lf_page *p, FILE *f)
 {
@@ -201,17 +211,18 @@ lf_page_text (const lf_page *p, FILE *f)
   lf_page_region (p, region);
   lf_page_cost (&r->cost, r->cost.total, cost);
   if (r->n == 0)
-    return fprintf (f, "%s: no invocations\n", p->log) < 0 ? -1 : 0;
+    {
+      fprintf (f, "%s: no invocations\n", p->log);
+      print_violations (r, f);
+      return ferror (f) ? -1 : 0;
+    }
   fprintf (f, "%s\n%s%sprices: %s, %s\n\n", p->log, period, period[0] != '\0' ? "; " : "", p->profile->name, region);
   print_times (p, f);
   fputc ('\n', f);
   print_use (p, f);
   fprintf (f, "\ntotal: %lld invocations, %lld errors, %lld cold, billed %lld ms, cost %s\n", (long long) r->invocations, (long long) r->errors,
            (long long) r->cold, (long long) r->billed_ms, cost);
-  if (r->violations_n > 0)
-    fputs ("\nviolations\n", f);
-  for (size_t i = 0; i < r->violations_n; i++)
-    print_violation (&r->violations[i], f);
+  print_violations (r, f);
   return ferror (f) ? -1 : 0;
 }
 

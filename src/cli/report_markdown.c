@@ -74,6 +74,16 @@ violation_row (const lf_report_violation *v, lf_buf *b)
   lf_buf_adds (b, " |\n");
 }
 
+static int
+violations_table (const lf_report *r, lf_buf *b)
+{
+  if (r->violations_n > 0)
+    lf_buf_adds (b, "\n| severity | function | limit | times | worst | what |\n|---|---|---|--:|--:|---|\n");
+  for (size_t i = 0; i < r->violations_n; i++)
+    violation_row (&r->violations[i], b);
+  return b->failed ? -1 : 0;
+}
+
 int
 lf_page_markdown (const lf_page *p, lf_buf *b)
 {
@@ -84,16 +94,15 @@ lf_page_markdown (const lf_page *p, lf_buf *b)
   lf_page_cost (&r->cost, r->cost.total, cost);
   lf_buf_adds (b, "## lambdafit\n\n");
   if (r->n == 0)
-    return lf_buf_adds (b, "The log has no invocations.\n");
+    {
+      lf_buf_adds (b, "The log has no invocations.\n");
+      return violations_table (r, b);
+    }
   lf_buf_addf (b, "**%lld** invocations, **%lld** errors, **%lld** cold, cost **%s** (%s, %s)%s%s\n\n", (long long) r->invocations, (long long) r->errors,
                (long long) r->cold, cost, p->profile->name, region, period[0] != '\0' ? ", " : "", period);
   lf_buf_adds (b, "| function | invocations | errors | cold | init p50 / p95 / p99 | duration p50 / p95 / p99 | memory | /tmp | package | cost | per million |"
                   " violations |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
   for (size_t i = 0; i < r->n; i++)
     function_row (p, &r->functions[i], b);
-  if (r->violations_n > 0)
-    lf_buf_adds (b, "\n| severity | function | limit | times | worst | what |\n|---|---|---|--:|--:|---|\n");
-  for (size_t i = 0; i < r->violations_n; i++)
-    violation_row (&r->violations[i], b);
-  return b->failed ? -1 : 0;
+  return violations_table (r, b);
 }

@@ -20,6 +20,27 @@ lf_targets_fini (lf_targets *t)
   memset (t, 0, sizeof *t);
 }
 
+void
+lf_targets_refused_log (const lf_targets *t, const lf_profile *p, const char *db, const char *command)
+{
+  lf_error late = { 0 };
+  if (t->refused.n > 0 && lf_refused_log (&t->refused, p, db, command, &late) < 0)
+    lf_cli_error (&late);
+}
+
+int
+lf_targets_refused (const lf_targets *t, const lf_profile *p, const char *db, const char *command, const lf_error *err)
+{
+  lf_error short_ = *err;
+  if (t->refused.n > 0)
+    short_.fix[0] = '\0'; /* the rules' is the same with more in it */
+  int status = lf_cli_error (&short_);
+  for (size_t i = 0; i < t->refused.n; i++)
+    fprintf (stderr, "  BROKEN %s: %s\n    fix: %s\n", t->refused.v[i].limit_id, t->refused.v[i].message, t->refused.v[i].fix);
+  lf_targets_refused_log (t, p, db, command);
+  return status;
+}
+
 int
 lf_args_template (const lf_args *a, char **path, lf_error *err)
 {
@@ -114,10 +135,10 @@ override (const lf_args *a, lf_function *f, lf_error *err)
 
 /* A daemon notices changes of the files, one run is over too soon. */
 static int
-make_ready (const lf_args *a, const lf_profile *p, bool one, lf_function *f, const char *target, lf_prepared *out, lf_error *err)
+make_ready (const lf_args *a, const lf_profile *p, bool one, lf_function *f, const char *target, lf_prepared *out, lf_refused *refused, lf_error *err)
 {
-  return one || a->no_reload ? lf_prepare (f, target, a->interpreter, a->strict_runtime, p, out, err)
-                             : lf_prepare_watched (f, target, a->interpreter, a->strict_runtime, p, out, err);
+  return one || a->no_reload ? lf_prepare (f, target, a->interpreter, a->strict_runtime, p, out, refused, err)
+                             : lf_prepare_watched (f, target, a->interpreter, a->strict_runtime, p, out, refused, err);
 }
 
 /* ---- folders and zips ------------------------------------------------------------------------------------------------------------- */
@@ -164,7 +185,7 @@ from_paths (const lf_args *a, const lf_profile *p, bool one, lf_targets *out, lf
         rc = override (a, &f, err);
       f.single_use = one && a->cold;
       if (rc == 0)
-        rc = make_ready (a, p, one, &f, target, &out->fns[i], err);
+        rc = make_ready (a, p, one, &f, target, &out->fns[i], &out->refused, err);
       lf_function_fini (&f);
       if (rc < 0 && serves_nothing (a, one, err))
         {
@@ -269,7 +290,7 @@ find_code (const lf_template *t, const lf_template_function *fn, char **target, 
 }
 
 static int
-prepare_function (const lf_args *a, const lf_profile *p, const lf_targets *all, const lf_template_function *fn, bool one, lf_prepared *out, bool *skip,
+prepare_function (const lf_args *a, const lf_profile *p, lf_targets *all, const lf_template_function *fn, bool one, lf_prepared *out, bool *skip,
                   lf_error *err)
 {
   const lf_template *t = all->template_;
@@ -292,7 +313,7 @@ prepare_function (const lf_args *a, const lf_profile *p, const lf_targets *all, 
     {
       f.single_use = one && a->cold;
       *skip = f.runtime && lf_runtime_parse (f.runtime, &rt, &ignored) == 0 && rt.kind == LF_RT_REFUSED;
-      rc = make_ready (a, p, one, &f, target, out, err);
+      rc = make_ready (a, p, one, &f, target, out, &all->refused, err);
     }
   if (rc == 0 && fn->named && !(out->alias = lf_strdup (fn->logical_id)))
     rc = LF_FAIL_NOMEM (err);
@@ -497,6 +518,10 @@ lf_targets_prepare (const lf_args *a, const lf_profile *p, bool one, lf_targets 
   if (rc == 0)
     rc = out->template_ ? from_template (a, p, one, out, err) : from_paths (a, p, one, out, err);
   if (rc < 0)
-    lf_targets_fini (out);
+    {
+      lf_refused why = out->refused; /* all that is of use */
+      lf_targets_fini (out);
+      out->refused = why;
+    }
   return rc;
 }

@@ -14,11 +14,16 @@ typedef struct lf_targets
   size_t n;
   lf_template *template_; /* NULL: none was used */
   struct cJSON *env_vars; /* of --env-vars, or NULL */
+  lf_refused refused;     /* after a failure: what the rules say of the function that Lambda would not take */
 } lf_targets;
 
 /* `one`: exactly one function is wanted (run). Warnings and, unless --quiet, what was taken go to standard error. */
 int lf_targets_prepare (const lf_args *a, const lf_profile *p, bool one, lf_targets *out, lf_error *err);
 void lf_targets_fini (lf_targets *t);
+/* What is to be said when they could not be made ready: the error, and what the rules say, which goes to the log as well. The exit status. */
+int lf_targets_refused (const lf_targets *t, const lf_profile *p, const char *db, const char *command, const lf_error *err);
+/* Writes it to the log alone. */
+void lf_targets_refused_log (const lf_targets *t, const lf_profile *p, const char *db, const char *command);
 
 /* ---- variables of several functions in one file (--env-vars): env_vars.c ---- */
 /* Reads and checks the file; *out is NULL when there is no such option. */

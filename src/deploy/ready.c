@@ -87,7 +87,7 @@ static void
 ready (uv_work_t *work)
 {
   lf_dep_readying *w = work->data;
-  w->failed = (w->watched ? lf_prepare_watched : lf_prepare) (&w->f, w->target, w->interpreter, w->strict, w->d->profile, &w->prepared, &w->err) < 0;
+  w->failed = (w->watched ? lf_prepare_watched : lf_prepare) (&w->f, w->target, w->interpreter, w->strict, w->d->profile, &w->prepared, NULL, &w->err) < 0;
 }
 
 static void

@@ -246,6 +246,9 @@ void lf_call_abandoned (lf_call *c);
 void lf_call_tell (lf_call *c, const lf_error *failure);
 void lf_call_release (lf_call *c);
 
+/* refused.c: why could it not be made ready? `f` is what was known of it by then. */
+void lf_refused_judge (lf_function *f, const char *target, const lf_profile *p, const lf_error *why, lf_refused *out);
+
 /* judge.c */
 void lf_judge_measure (lf_call *c);                           /* what its tasks do, now that its outcome is known */
 bool lf_judge_measure_again (lf_call *c);                     /* a moment later: more of them are at work than it seemed */

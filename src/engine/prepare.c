@@ -17,13 +17,13 @@ add_note (lf_prepared *p, const char *text, lf_error *err)
 
 /* The target's base name, with what a function name cannot hold replaced. */
 static char *
-name_from (const lf_package *p)
+name_from (const char *target, bool is_zip)
 {
-  char *real LF_CLEANUP (lf_freep) = realpath (p->source, NULL);
+  char *real LF_CLEANUP (lf_freep) = realpath (target, NULL);
   const char *base = real ? strrchr (real, '/') : NULL;
   base = base && base[1] ? base + 1 : "function";
   size_t n = strlen (base);
-  if (p->is_zip && n > 4 && lf_ends (base, ".zip"))
+  if (is_zip && n > 4 && lf_ends (base, ".zip"))
     n -= 4;
   char *name = lf_strndup (base, n < 64 ? n : 64);
   for (char *c = name; c && *c; c++)
@@ -40,7 +40,7 @@ open_code (lf_prepared *out, const char *target, const lf_profile *p, lf_error *
   if (lf_package_open (target, p->package_max_bytes, &out->package, err) < 0 || lf_package_detect (&out->package, f, note, err) < 0
       || add_note (out, note, err) < 0)
     return -1;
-  if (!f->name && !(f->name = name_from (&out->package)))
+  if (!f->name && !(f->name = name_from (out->package.source, out->package.is_zip)))
     return LF_FAIL_NOMEM (err);
   return 0;
 }
@@ -149,7 +149,7 @@ advise_pruning (const char *target, const lf_function *f, const lf_profile *p, l
 }
 
 int
-lf_prepare (lf_function *f, const char *target, const char *interpreter, bool strict, const lf_profile *p, lf_prepared *out, lf_error *err)
+lf_prepare (lf_function *f, const char *target, const char *interpreter, bool strict, const lf_profile *p, lf_prepared *out, lf_refused *refused, lf_error *err)
 {
   /* Made by the loop's helpers too: the search for interpreters is not for two threads at once. */
   static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
@@ -162,6 +162,10 @@ lf_prepare (lf_function *f, const char *target, const char *interpreter, bool st
   if (rc == 0)
     return 0;
   advise_pruning (target, &out->f, p, err);
+  if (!out->f.name)
+    out->f.name = name_from (target, lf_ends (target, ".zip"));
+  if (refused)
+    lf_refused_judge (&out->f, target, p, err, refused);
   lf_prepared_fini (out);
   return -1;
 }
@@ -206,12 +210,12 @@ watch_recipe (const struct lf_recipe *r, lf_error *err)
 
 /* The watch is made first, so that no change falls between the reading and it. Takes over the recipe when all goes well. */
 static int
-prepare_by_recipe (struct lf_recipe *r, const lf_profile *p, lf_prepared *out, lf_error *err)
+prepare_by_recipe (struct lf_recipe *r, const lf_profile *p, lf_prepared *out, lf_refused *refused, lf_error *err)
 {
   lf_error late = { 0 };
   lf_function f;
   lf_watch *watch = watch_recipe (r, &late);
-  if (lf_function_copy (&f, &r->asked, err) < 0 || lf_prepare (&f, r->target, r->interpreter, r->strict, p, out, err) < 0)
+  if (lf_function_copy (&f, &r->asked, err) < 0 || lf_prepare (&f, r->target, r->interpreter, r->strict, p, out, refused, err) < 0)
     {
       memset (out, 0, sizeof *out);
       out->watch = watch;
@@ -228,14 +232,14 @@ prepare_by_recipe (struct lf_recipe *r, const lf_profile *p, lf_prepared *out, l
 }
 
 int
-lf_prepare_watched (lf_function *f, const char *target, const char *interpreter, bool strict, const lf_profile *p, lf_prepared *out, lf_error *err)
+lf_prepare_watched (lf_function *f, const char *target, const char *interpreter, bool strict, const lf_profile *p, lf_prepared *out, lf_refused *refused, lf_error *err)
 {
   struct lf_recipe r = { 0 };
   memset (out, 0, sizeof *out);
   int rc = recipe_make (&r, f, target, interpreter, strict, err);
   lf_function_fini (f);
   if (rc == 0)
-    rc = prepare_by_recipe (&r, p, out, err);
+    rc = prepare_by_recipe (&r, p, out, refused, err);
   recipe_fini (&r);
   if (rc < 0)
     lf_prepared_fini (out);
@@ -251,7 +255,7 @@ lf_prepare_again (const lf_prepared *old, const lf_profile *p, lf_prepared *out,
   char *alias = lf_strdup (old->alias);
   int rc = old->alias && !alias ? LF_FAIL_NOMEM (err) : recipe_make (&r, &from->asked, from->target, from->interpreter, from->strict, err);
   if (rc == 0)
-    rc = prepare_by_recipe (&r, p, out, err);
+    rc = prepare_by_recipe (&r, p, out, NULL, err);
   recipe_fini (&r);
   if (rc < 0)
     free (alias);

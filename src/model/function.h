@@ -13,5 +13,7 @@
 
 /* Letters, digits, "-" and "_" only: what a function may be called when it is made. */
 bool lf_function_name_plain (const char *name);
+/* Has this platform functions of this architecture? */
+bool lf_function_arch_offered (const lf_profile *p, lf_arch arch);
 
 #endif

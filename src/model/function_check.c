@@ -132,10 +132,12 @@ check_sizes (const lf_function *f, const lf_profile *p, lf_error *err)
   return check_range ("ephemeralStorage.size", "--tmp", "MB", f->tmp_mb, p->tmp_min_mb, p->tmp_max_mb, err);
 }
 
-static bool
-arch_offered (const lf_profile *p, lf_arch arch)
+bool
+lf_function_arch_offered (const lf_profile *p, lf_arch arch)
 {
   bool any = false;
+  if ((unsigned) arch >= LF_ARCH_COUNT)
+    return false;
   for (size_t i = 0; i < p->prices_n; i++)
     {
       if (p->prices[i].duration_tiers[arch] > 0)
@@ -148,7 +150,7 @@ arch_offered (const lf_profile *p, lf_arch arch)
 static int
 check_era (const lf_function *f, const lf_profile *p, lf_error *err)
 {
-  if ((unsigned) f->arch >= LF_ARCH_COUNT || !arch_offered (p, f->arch))
+  if (!lf_function_arch_offered (p, f->arch))
     return LF_FAIL (err, LF_EXIT_USAGE, WHAT, "use --arch x86_64 or a later profile", INVALID, lf_arch_name (f->arch),
                     "architectures", "Member must satisfy enum value set: [x86_64]");
   if (f->log_format == LF_LOG_JSON && p->style == LF_STYLE_2020)

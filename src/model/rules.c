@@ -3,6 +3,7 @@
  * Which rules of rules.def hold for an invocation. Each condition is made of the small questions below; a question that is answered
  * with yes notes what it saw, so that a user can see why a rule spoke.
  */
+#include "function.h"
 #include "rules.h"
 
 #include <inttypes.h>
@@ -47,10 +48,61 @@ note_limit (judge *j, lf_limit l)
   return true;
 }
 
+/* ---- settings ----------------------------------------------------------------------------------------------------------------------- */
+
+bool
+lf_judge_range (const judge *j, lf_limit l, lf_range *out)
+{
+  const lf_function *f = j->x->f;
+  const lf_profile *p = j->x->p;
+  int64_t ms = f->timeout_ms;
+  if (l == LF_LIM_MEMORY)
+    *out = (lf_range){ f->memory_mb, p->memory_min_mb, p->memory_max_mb, p->memory_step_mb, "MB" };
+  else if (l == LF_LIM_TMP)
+    *out = (lf_range){ f->tmp_mb, p->tmp_min_mb, p->tmp_max_mb, 1, "MB" };
+  else if (l == LF_LIM_DURATION)
+    *out = (lf_range){ ms < 0 ? ms : ms / 1000 + (ms % 1000 != 0), p->timeout_min_s, p->timeout_max_s, 1, "seconds" };
+  else
+    return false;
+  return out->asked != LF_NONE;
+}
+
+bool
+lf_range_outside (const lf_range *r)
+{
+  return r->asked < r->min || r->asked > r->max || (r->step > 1 && (r->asked - r->min) % r->step != 0);
+}
+
+int64_t
+lf_range_nearest (const lf_range *r)
+{
+  if (r->asked < r->min)
+    return r->min;
+  int64_t step = r->step > 1 ? r->step : 1, n = r->min + ((r->asked > r->max ? r->max : r->asked) - r->min + step - 1) / step * step;
+  return n > r->max ? r->max : n;
+}
+
+/* Before any invocation a setting is used by being asked for. */
+static bool
+refused_setting (const judge *j, lf_limit l, lf_range *out)
+{
+  return j->x->r == NULL && lf_judge_range (j, l, out) && lf_range_outside (out);
+}
+
+static int64_t
+setting_amount (lf_limit l, int64_t n)
+{
+  int64_t amount;
+  return __builtin_mul_overflow (n, l == LF_LIM_DURATION ? 1000 : LF_MB, &amount) ? LF_NONE : amount;
+}
+
 int64_t
 lf_judge_used (const judge *j, lf_limit l)
 {
   const lf_record *r = j->x->r;
+  lf_range range;
+  if (refused_setting (j, l, &range))
+    return setting_amount (l, range.asked);
   int64_t used = lf_limit_used (l, j->x->f, r);
   /* An init that was given up is in no row, but it broke its limit. */
   if (l == LF_LIM_INIT && used == LF_NONE && r != NULL && j->x->init_wall_us != LF_NONE)
@@ -63,6 +115,9 @@ int64_t
 lf_judge_allowed (const judge *j, lf_limit l)
 {
   const lf_profile *p = j->x->p;
+  lf_range range;
+  if (refused_setting (j, l, &range))
+    return setting_amount (l, range.asked < range.min ? range.min : range.max);
   int64_t allowed = lf_limit_allowed (l, j->x->f, p);
   if (l == LF_LIM_RESPONSE && j->x->r != NULL && j->x->r->streamed)
     return p->stream_max_bytes;
@@ -86,6 +141,25 @@ static bool
 before (const judge *j)
 {
   return j->x->r == NULL;
+}
+
+static bool
+out_of_range (judge *j, lf_limit l)
+{
+  lf_range r;
+  if (!refused_setting (j, l, &r))
+    return false;
+  note (j, "%" PRId64 " %s asked for", r.asked, r.unit);
+  return true;
+}
+
+static bool
+arch_offered (judge *j)
+{
+  if (lf_function_arch_offered (j->x->p, j->x->f->arch))
+    return true;
+  note (j, "%s", lf_arch_name (j->x->f->arch));
+  return false;
 }
 
 static bool

@@ -24,6 +24,11 @@ typedef struct judge
   const lf_package_problem *problem;
 } judge;
 
+/* A setting that the platform takes within a range only: memory and /tmp in MB, the timeout in seconds. */
+typedef struct lf_range { int64_t asked, min, max, step; const char *unit; } lf_range;
+bool lf_judge_range (const judge *j, lf_limit l, lf_range *out); /* false: this limit is no such setting */
+bool lf_range_outside (const lf_range *r);
+int64_t lf_range_nearest (const lf_range *r);                    /* value that is taken */
 int64_t lf_judge_wall_us (const lf_record *r); /* init and handler; LF_NONE when not known */
 int64_t lf_judge_used (const judge *j, lf_limit l);
 int64_t lf_judge_allowed (const judge *j, lf_limit l);

@@ -97,6 +97,47 @@ w_name (const judge *j, char *out, size_t cap)
   snprintf (out, cap, "%s", name != NULL ? name : "The function");
 }
 
+/* ---- settings ----------------------------------------------------------------------------------------------------------------------- */
+
+static void
+w_asked (const judge *j, char *out, size_t cap)
+{
+  lf_range r;
+  *out = '\0';
+  if (lf_judge_range (j, j->limit, &r))
+    snprintf (out, cap, "%" PRId64 " %s", r.asked, r.unit);
+}
+
+static void
+w_range (const judge *j, char *out, size_t cap)
+{
+  lf_range r;
+  *out = '\0';
+  if (!lf_judge_range (j, j->limit, &r))
+    return;
+  if (r.min == r.max)
+    snprintf (out, cap, "exactly %" PRId64 " %s", r.min, r.unit);
+  else if (r.step > 1)
+    snprintf (out, cap, "%" PRId64 " to %" PRId64 " %s in steps of %" PRId64, r.min, r.max, r.unit, r.step);
+  else
+    snprintf (out, cap, "%" PRId64 " to %" PRId64 " %s", r.min, r.max, r.unit);
+}
+
+static void
+w_nearest (const judge *j, char *out, size_t cap)
+{
+  lf_range r;
+  *out = '\0';
+  if (lf_judge_range (j, j->limit, &r))
+    snprintf (out, cap, "%" PRId64, lf_range_nearest (&r));
+}
+
+static void
+w_arch (const judge *j, char *out, size_t cap)
+{
+  snprintf (out, cap, "%s", lf_arch_name (j->x->f->arch));
+}
+
 /* ---- time and CPU -------------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -362,7 +403,7 @@ lf_prune_advice (const lf_package_facts *k, char *out, size_t cap)
   if (k == NULL || k->prune_bytes < LF_MB)
     return;
   lf_show_amount (k->prune_bytes, "bytes", bytes, sizeof bytes);
-  snprintf (out, cap, "Pruning tests and headers such as %s saves %s. ", k->prune, bytes);
+  snprintf (out, cap, "Pruning tests, headers and the like such as %s saves %s. ", k->prune, bytes);
 }
 
 static void
@@ -628,6 +669,10 @@ static const struct
   { "used", w_used },
   { "allowed", w_allowed },
   { "percent", w_percent },
+  { "asked", w_asked },                   /* a setting that is refused, what is taken, and the next that is */
+  { "range", w_range },
+  { "nearest", w_nearest },
+  { "arch", w_arch },
   { "timeout_fit", w_timeout_fit },       /* seconds to try */
   { "throttled", w_throttled },
   { "cpu", w_cpu },

@@ -15,13 +15,20 @@
 #define CODE_BYTES (256 << 10)
 
 static void
-add_part (char *out, size_t cap, const char *path, int64_t bytes)
+add_part (char *out, size_t cap, const char *what, const char *path, int64_t bytes)
 {
   size_t n = strlen (out);
   char size[32];
   snprintf (size, sizeof size, bytes >= 10 * LF_MB ? "%.0f MB" : "%.1f MB", (double) bytes / (double) LF_MB);
-  if (n + strlen (path) + strlen (size) + 6 < cap)
-    snprintf (out + n, cap - n, "%s%s (%s)", n > 0 ? ", " : "", path, size);
+  if (n + strlen (what) + strlen (path) + strlen (size) + 6 < cap)
+    snprintf (out + n, cap - n, "%s%s%s (%s)", n > 0 ? ", " : "", what, path, size);
+}
+
+/* Of some entries not all that lies there is meant. */
+static const char *
+part_of (lf_space_kind k)
+{
+  return k == LF_SPACE_DEBUG ? "debug information in " : k == LF_SPACE_DUPLICATE ? "the second copy of " : "";
 }
 
 /* Compiled Python files are small and make a start quick: they are no waste. */
@@ -40,13 +47,13 @@ add_space (const lf_space *s, lf_package_facts *out)
       if (e->kind == LF_SPACE_CUDA)
         {
           out->cuda_bytes += e->bytes;
-          add_part (out->cuda, sizeof out->cuda, e->path, e->bytes);
+          add_part (out->cuda, sizeof out->cuda, "", e->path, e->bytes);
         }
       else if (is_waste (e->kind))
         {
           out->prune_bytes += e->bytes;
           if (e->bytes >= LF_MB / 10)
-            add_part (out->prune, sizeof out->prune, e->path, e->bytes);
+            add_part (out->prune, sizeof out->prune, part_of (e->kind), e->path, e->bytes);
         }
     }
 }

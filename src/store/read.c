@@ -183,7 +183,9 @@ int
 lf_store_violations (lf_store *s, const char *function, const char *request_id, lf_violation_each each, void *user, lf_error *err)
 {
   const char *where = "ORDER BY id";
-  if (request_id != NULL)
+  if (request_id != NULL && *request_id == '\0')
+    where = "WHERE request_id IS NULL AND (?1 IS NULL OR function = ?1) ORDER BY id";
+  else if (request_id != NULL)
     where = "WHERE request_id = ?2 AND (?1 IS NULL OR function = ?1) ORDER BY id";
   else if (function != NULL)
     where = "INDEXED BY violations_by_function WHERE function = ?1 ORDER BY id";

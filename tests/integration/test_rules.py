@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Why did my model die? Each failure as real libraries make it, the rule that names it, and the printed fix, followed literally."""
+import contextlib
 import http.server
 import json
 import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import threading
 
@@ -497,6 +499,72 @@ def test_too_large_says_what_to_leave_out(run, function):
     r = run("run", big, "--layer", layer)
     assert r.returncode == 1 and f"the code must be smaller than {262144000 - (100 << 20)} bytes" in r.stderr, r.stderr
     assert run("run", big, "--interpreter", PYTHON, "--memory", "1769").returncode == 0
+
+
+def rows(db):
+    with contextlib.closing(sqlite3.connect(db)) as c:
+        c.row_factory = sqlite3.Row
+        return [dict(r) for r in c.execute("SELECT v.*, r.command FROM violations AS v, (SELECT max(id) AS id, command FROM runs) AS r ORDER BY v.id")]
+
+
+@pytest.fixture
+def too_large(function):
+    big = function("big", {"lambda_function.py": simple("return 1"), "data.bin": b""})
+    with open(big / "data.bin", "wb") as f:
+        f.truncate(251 << 20)
+    return big
+
+
+REFUSED = {
+    "memory": ("memory_out_of_range", ["--memory", "20000"], 2),
+    "small-memory": ("memory_out_of_range", ["--memory", "64"], 2),
+    "memory-step": ("memory_out_of_range", ["--memory", "200", "--profile", "aws-lambda-2020-02"], 2),
+    "tmp": ("tmp_out_of_range", ["--tmp", "100"], 2),
+    "timeout": ("timeout_out_of_range", ["--timeout", "1000"], 2),
+    "arch": ("arch_not_offered", ["--arch", "arm64", "--profile", "aws-lambda-2020-02"], 2),
+    "env": ("env_too_large", ["--env", "LONG=" + "x" * 5000], 1),
+    "layers": ("too_many_layers", None, 1),
+    "package": ("package_too_large", [], 1),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_is_in_the_log(run, function, tmp_path, name, request):
+    """Nothing runs, and the rule's row is there; what the fix says is taken."""
+    rule, options, status = REFUSED[name]
+    target = request.getfixturevalue("too_large") if name == "package" else function("f", {"lambda_function.py": simple("return 1")})
+    if name == "layers":
+        options = [x for i in range(6) for x in ("--layer", function(f"l{i}", {"python/x.py": ""}))]
+    r = run("run", target, "--interpreter", PYTHON, "--json", *options)
+    assert r.returncode == status, r.stderr
+    (row,) = rows(tmp_path / "run.db")
+    assert row["rule"] == rule and row["request_id"] is None and row["severity"] == "broken" and row["command"] == "run" and row["function"] == target.name, row
+    assert row["message"] in r.stderr and f"fix: {row['fix']}" in r.stderr and row["observed"], r.stderr
+    out = json.loads(r.stdout)
+    assert out["invocations"] == [] and [v["message"] for v in out["violations"]] == [row["message"]] and out["function"]["name"] == target.name
+    assert row["message"] in run("log").stdout and row["message"] in run("report").stdout
+    if name == "package":
+        (target / "data.bin").unlink()
+    fix = re.search(r"`(--[a-z]+) ([^`]*)`", row["fix"])
+    if fix:
+        options = [fix[2] if i and options[i - 1] == fix[1] else o for i, o in enumerate(options)]
+    if fix or name == "package":
+        good = run("run", target, "--interpreter", PYTHON, "--json", *options)
+        assert good.returncode == 0 and json.loads(good.stdout)["violations"] == [], good.stderr
+        assert len(rows(tmp_path / "run.db")) == 1
+
+
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_what_others_refuse_is_in_their_log(run, too_large, tmp_path, command):
+    if command == "serve":
+        r, db = run("serve", too_large, "--port", 0, "--db", tmp_path / "serve.db", "--interpreter", PYTHON), tmp_path / "serve.db"
+        assert "BROKEN package: Unzipped, code and layers of big are 251.0 MB" in r.stderr, r.stderr
+    else:
+        (tmp_path / "lambdafit.yaml").write_text("region: us-east-1\nfunctions:\n  big:\n    target: big\n    events: [{}]\n    cold: 1\n    warm: 0\n")
+        r, db = run("check", "--db", tmp_path / "check.db"), tmp_path / "check.db"
+    assert r.returncode == 1, r.stderr
+    (row,) = rows(db)
+    assert row["rule"] == "package_too_large" and row["function"] == "big" and row["command"] == command, row
 
 
 # ---- between invocations ------------------------------------------------------------------------------------------------------------------

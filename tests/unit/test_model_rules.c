@@ -287,7 +287,7 @@ packages (void **state)
   assert_int_equal (lf_judge (&x, 1, v), 1);
   assert_string_equal (v[0].rule, "package_near");
   assert_non_null (strstr (v[0].message, "Its layers are 55 MB, so the code (190 MB) must be smaller than 204472320 bytes."));
-  assert_true (lf_starts (v[0].fix, "Pruning tests and headers such as torch/test (80 MB) saves 80 MB. "));
+  assert_true (lf_starts (v[0].fix, "Pruning tests, headers and the like such as torch/test (80 MB) saves 80 MB. "));
   k.cuda_bytes = 60 * LF_MB;
   snprintf (k.cuda, sizeof k.cuda, "libcudnn.so.8");
   assert_int_equal (lf_judge (&x, 1, v), 1);
@@ -331,6 +331,10 @@ broken_package (setting *s, const char *kind)
 #define FAILED(text) s->r.status = LF_ST_FUNCTION_ERROR, s->r.error_message = (text)
 #define STATIC s->x.r = NULL
 #define EACH_RULE(MAKE) \
+  MAKE (timeout_out_of_range, STATIC, s->f.timeout_ms = 900001) \
+  MAKE (memory_out_of_range, STATIC, s->f.memory_mb = 127) \
+  MAKE (tmp_out_of_range, STATIC, s->f.tmp_mb = 10241) \
+  MAKE (arch_not_offered, STATIC, s->x.p = then20, s->f.arch = LF_ARCH_ARM64) \
   MAKE (timeout_init, s->r.status = LF_ST_INIT_TIMEOUT) \
   MAKE (timeout_cpu, s->r.status = LF_ST_TIMEOUT, s->r.duration_us = 3000000, s->r.cpu_us = 200000, s->r.throttled_us = 2700000) \
   MAKE (timeout_waiting, s->r.status = LF_ST_TIMEOUT, s->r.duration_us = 3000000, s->r.cpu_us = 2000, s->r.throttled_us = 0) \
