@@ -497,7 +497,7 @@ def test_too_large_says_what_to_leave_out(run, function):
     with open(layer / "python" / "x.py", "wb") as f:
         f.truncate(100 << 20)
     r = run("run", big, "--layer", layer)
-    assert r.returncode == 1 and f"the code must be smaller than {262144000 - (100 << 20)} bytes" in r.stderr, r.stderr
+    assert r.returncode == 1 and f"so the code (190.0 MB) must be smaller than {262144000 - (100 << 20)} bytes" in r.stderr, r.stderr
     assert run("run", big, "--interpreter", PYTHON, "--memory", "1769").returncode == 0
 
 
