@@ -262,6 +262,20 @@ place_error (const lf_template *t, const lf_template_function *fn, const char *f
   return LF_FAIL (err, LF_EXIT_USAGE, where, fix, "%s: %s%s", fn->logical_id, why, what);
 }
 
+/* The folder that the image is made from, where the template names it, can be run instead. */
+static int
+image_error (const lf_template *t, const lf_template_function *fn, lf_error *err)
+{
+  LF_CLEANUP (lf_freep) char *context = fn->path ? lf_template_join (t, fn->path) : NULL;
+  struct stat st;
+  char fix[400];
+  if (context && stat (context, &st) == 0 && S_ISDIR (st.st_mode))
+    snprintf (fix, sizeof fix, "run the folder that it is made from, and what it installs as a layer: lambdafit run %.250s --layer DIR", context);
+  else
+    snprintf (fix, sizeof fix, "run the handler's folder with the runtime of the image, and what it installs as a layer: lambdafit run PATH --runtime ID --layer DIR");
+  return place_error (t, fn, fix, err, "its code is a container image, which lambdafit does not run, and whose size (10 GB at most) it does not measure", "");
+}
+
 /* The code's folder or zip. -1 and *skip: the template is right, but this cannot be run here. */
 static int
 find_code (const lf_template *t, const lf_template_function *fn, char **target, bool *skip, lf_error *err)
@@ -273,8 +287,7 @@ find_code (const lf_template *t, const lf_template_function *fn, char **target, 
     case LF_TPL_CODE_S3:
       return place_error (t, fn, "download it and say its path in the template, or run the folder or zip itself: lambdafit run PATH", err, "its code is on S3 at ", fn->location);
     case LF_TPL_CODE_IMAGE:
-      return place_error (t, fn, "run the handler's folder with the runtime of the image: lambdafit run PATH --runtime ID", err,
-                          "its code is a container image, which lambdafit does not run", "");
+      return image_error (t, fn, err);
     case LF_TPL_CODE_INLINE:
       *skip = false;
       return write_inline (fn, target, err);

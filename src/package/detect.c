@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image.h"
 #include "internal.h"
 
 #define SOURCE_MAX ((size_t) 4 << 20)
@@ -392,10 +393,39 @@ better_folder (const char *dir, char out[256])
   return hit ? out : NULL;
 }
 
+/* The folder below the top that has the file of the Dockerfile's handler: COPY takes it from there. */
+static bool
+copied_folder (const lf_package *p, const lf_dockerfile *d, char out[256])
+{
+  struct dirent **list;
+  int n = d->handler[0] ? scandir (p->dir, &list, NULL, by_name) : -1;
+  bool hit = false;
+  for (int i = 0; i < n; i++)
+    {
+      LF_CLEANUP (lf_freep) char *sub = lf_asprintf ("%s/%s", p->dir, list[i]->d_name);
+      if (!hit && sub && list[i]->d_name[0] != '.'
+          && (lf_pkg_handler_file (sub, LF_RT_PYTHON, d->handler, NULL) || lf_pkg_handler_file (sub, LF_RT_NODEJS, d->handler, NULL)))
+        {
+          snprintf (out, 256, "%s", list[i]->d_name);
+          hit = true;
+        }
+      free (list[i]);
+    }
+  if (n >= 0)
+    free (list);
+  return hit;
+}
+
 static int
 nothing (const lf_package *p, const finds *py, const finds *js, lf_error *err)
 {
   char sub[256], fix[480];
+  lf_dockerfile d;
+  if (lf_dockerfile_read (p->dir, &d) && copied_folder (p, &d, sub))
+    {
+      snprintf (fix, sizeof fix, "give the folder that it copies: %.160s/%.120s --handler %.100s%s%s", p->source, sub, d.handler, d.runtime[0] ? " --runtime " : "", d.runtime);
+      return LF_FAIL (err, LF_EXIT_USAGE, p->source, fix, "no handler at the top of the package; the handler of its Dockerfile, %.100s, is in %.100s", d.handler, sub);
+    }
   if (better_folder (p->dir, sub))
     {
       snprintf (fix, sizeof fix, "give the folder with the handler: %.200s/%.200s", p->source, sub);
@@ -489,10 +519,30 @@ runtime_of_handler (const lf_package *p, lf_function *f, lf_error *err)
                   f->handler);
 }
 
+/* What the folder's Dockerfile says of an image for Lambda, where its handler is here: the rest is found as ever. */
+static int
+decide_by_dockerfile (const lf_package *p, lf_function *f, char note[256], lf_error *err)
+{
+  lf_dockerfile d;
+  bool handler = !f->handler;
+  if (!lf_dockerfile_read (p->dir, &d))
+    return 0;
+  snprintf (note, 256, "the image of its Dockerfile is not built: what that installs beside the files here, and its size (10 GB at most), is not measured");
+  if (handler && !lf_pkg_handler_file (p->dir, LF_RT_PYTHON, d.handler, NULL) && !lf_pkg_handler_file (p->dir, LF_RT_NODEJS, d.handler, NULL))
+    return 0;
+  if (handler)
+    snprintf (note, 256, "handler %.100s taken from its Dockerfile, whose image is not built: what that installs, and its size (10 GB at most), is not measured", d.handler);
+  if (handler && set (&f->handler, lf_strdup (d.handler), err) != 0)
+    return -1;
+  return d.runtime[0] && !f->runtime ? set (&f->runtime, lf_strdup (d.runtime), err) : 0;
+}
+
 int
 lf_package_detect (const lf_package *p, lf_function *f, char note[256], lf_error *err)
 {
   note[0] = '\0';
+  if ((!f->runtime || !f->handler) && !p->is_zip && decide_by_dockerfile (p, f, note, err) != 0)
+    return -1;
   if (f->runtime && f->handler)
     return 0;
   if (f->handler)

@@ -2,7 +2,7 @@
 noinst_HEADERS += include/lambdafit/package.h
 noinst_LIBRARIES += src/package/liblf_package.a
 src_package_liblf_package_a_SOURCES = src/package/internal.h src/package/tree.c src/package/zipdir.c src/package/links.c \
-	src/package/unzip.c src/package/cache.c src/package/open.c src/package/layers.c src/package/detect.c src/package/handler.c \
+	src/package/unzip.c src/package/cache.c src/package/open.c src/package/layers.c src/package/detect.c src/package/image.c src/package/image.h src/package/handler.c \
 	src/package/map.c src/package/source.c src/package/elf.h src/package/elf.c src/package/dist.h src/package/dist.c \
 	src/package/space.h src/package/kinds.c src/package/space.c src/package/facts.c src/package/facts.h src/package/facts_kept.c src/package/treemap.c src/package/check.h \
 	src/package/rules.def src/package/oslibs.def src/package/check.c src/package/check_files.c src/package/check_elf.c \

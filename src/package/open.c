@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image.h"
 #include "internal.h"
 
 void
@@ -102,6 +103,8 @@ lf_pkg_open_hex (const char *target, int64_t max_bytes, lf_package *out, char he
                     strerror (errno));
   if (!S_ISDIR (st.st_mode) && !S_ISREG (st.st_mode))
     return LF_FAIL (err, LF_EXIT_USAGE, target, "give a folder or a .zip file", "is neither a folder nor a file");
+  if (lf_image_refuse (target, err) != 0)
+    return -1;
   int r = S_ISDIR (st.st_mode) ? open_dir (target, max_bytes, out, hex, err) : open_zip (target, max_bytes, out, hex, err);
   if (r == 0 && !(out->source = lf_strdup (target)))
     r = LF_FAIL_NOMEM (err);
