@@ -12,98 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "inside.h"
+#include "run.h"
 
-#define CHUNK 1024
 #define PROGRESS_MASK 0xffff
 #define RETRY_FIRST_US 1000000.0 /* botocore, retries in standard mode: a random part of 1 s, 2 s, 4 s..., never above 20 s */
 #define RETRY_MOST_US 20000000.0
-
-typedef struct function
-{
-  lf_function config;            /* a copy that owns nothing */
-  lf_fleet_fn *fleet;
-  struct work *work;
-} function;
-
-typedef struct work
-{
-  const lf_workload *w;
-  lf_sim_part *part;
-  lf_rng service, cold, chance;
-  size_t index;
-  function *own;                 /* what is not a trace's function of a name */
-} work;
-
-typedef struct feed
-{
-  lf_stream *source;
-  lf_arrival head;
-  lf_rng rng;
-  work *work;
-  function **fn;                 /* of a trace, by number */
-  size_t fn_n;
-  bool ended;
-} feed;
-
-/* An asynchronous event, from its acceptance to its end. */
-typedef struct event
-{
-  lf_async_event model;          /* first, so that it is the event */
-  function *fn;
-  lf_time_us arrived;
-  int64_t service;
-  uint64_t number;
-  struct event *next;            /* free ones */
-} event;
-
-typedef enum { PHASE_INIT, PHASE_HANDLER, PHASE_RETRY } phase;
-
-/* One attempt; of a synchronous request also its waiting between two. */
-typedef struct slot
-{
-  lf_inv inv;
-  lf_time_us arrived;
-  int64_t service, first;        /* warm handler; LF_NONE or the handler that was drawn with the init */
-  function *fn;
-  event *ev;
-  uint64_t number;
-  uint32_t id, next;             /* next: free ones, id + 1 */
-  int attempt;
-  phase phase;
-} slot;
-
-typedef struct sim
-{
-  const lf_sim_options *o;
-  lf_sim_result *r;
-  lf_error *err;
-  lf_fleet *fleet;
-  lf_async *async;
-  lf_effects fx;
-  lf_async_fxs afx;
-  lf_event ev;
-  lf_queue queue;
-  slot **slots;
-  size_t slots_n, slots_cap, slots_used; /* chunks; slots in use */
-  uint32_t slot_free;
-  event **events;
-  size_t events_n, events_used;
-  event *event_free;
-  work *work;
-  feed *feeds;
-  size_t feeds_n, next_feed;
-  lf_time_us next_at, now, horizon;
-  int64_t timed;                 /* billed time of the attempt that has just been billed */
-  /* what is counted over time */
-  lf_time_us last, bin_end, bin_us;
-  int64_t envs, running;
-  int64_t env_area, running_area; /* of this bin; a bin is short enough for that */
-  lf_time_us env_since;           /* env_area is true up to here, running_area up to `last` */
-  double env_total, running_total, empty_total;
-  lf_sim_bin before, *bin;        /* totals at the beginning of the bin */
-  double life_sum;
-} sim;
 
 /* ---- counting over time ---------------------------------------------------------------------------------------------------- */
 
@@ -212,154 +125,6 @@ running_more (sim *s)
     s->r->running_max = s->running;
   if (s->running > s->bin->running_max)
     s->bin->running_max = s->running;
-}
-
-/* ---- memory ---------------------------------------------------------------------------------------------------------------- */
-
-static int
-too_many (sim *s, size_t most)
-{
-  return LF_FAIL (s->err, LF_EXIT_FAILED, "simulate", "shorten --for, raise the limits, or let fewer clients retry",
-                  "more than %zu requests wait or run at once at %.0f s: the traffic is more than its limits let through", most, (double) s->now / 1e6);
-}
-
-static size_t
-waiting_max (const sim *s)
-{
-  return s->o->waiting_max ? s->o->waiting_max : LF_SIM_WAITING_MAX;
-}
-
-static inline slot *
-slot_at (const sim *s, uint32_t id)
-{
-  return &s->slots[id / CHUNK][id % CHUNK];
-}
-
-static int
-more_slots (sim *s)
-{
-  if (s->slots_n * CHUNK >= waiting_max (s))
-    return too_many (s, waiting_max (s));
-  if (s->slots_n == s->slots_cap)
-    {
-      size_t cap = s->slots_cap ? s->slots_cap * 2 : 16;
-      slot **v = realloc (s->slots, cap * sizeof (slot *));
-      if (!v)
-        return LF_FAIL_NOMEM (s->err);
-      s->slots = v;
-      s->slots_cap = cap;
-    }
-  slot *chunk = calloc (CHUNK, sizeof *chunk);
-  if (!chunk || lf_queue_reserve (&s->queue, (s->slots_n + 1) * CHUNK) != 0)
-    {
-      free (chunk);
-      return LF_FAIL_NOMEM (s->err);
-    }
-  s->slots[s->slots_n] = chunk;
-  for (uint32_t i = CHUNK; i-- > 0;)
-    {
-      chunk[i].id = (uint32_t) (s->slots_n * CHUNK) + i;
-      chunk[i].next = s->slot_free;
-      s->slot_free = chunk[i].id + 1;
-    }
-  s->slots_n++;
-  return 0;
-}
-
-static inline slot *
-slot_new (sim *s)
-{
-  if (!s->slot_free && more_slots (s) != 0)
-    return NULL;
-  slot *x = slot_at (s, s->slot_free - 1);
-  s->slot_free = x->next;
-  return x;
-}
-
-static inline void
-slot_done (sim *s, slot *x)
-{
-  x->next = s->slot_free;
-  s->slot_free = x->id + 1;
-}
-
-static event *
-event_new (sim *s)
-{
-  if (!s->event_free)
-    {
-      if (s->events_n * CHUNK >= waiting_max (s))
-        {
-          too_many (s, waiting_max (s));
-          return NULL;
-        }
-      event **v = realloc (s->events, (s->events_n + 1) * sizeof (event *)), *chunk = calloc (CHUNK, sizeof *chunk);
-      if (v)
-        s->events = v;
-      if (!v || !chunk)
-        {
-          free (chunk);
-          LF_FAIL_NOMEM (s->err);
-          return NULL;
-        }
-      s->events[s->events_n++] = chunk;
-      for (size_t i = CHUNK; i-- > 0;)
-        {
-          chunk[i].next = s->event_free;
-          s->event_free = &chunk[i];
-        }
-    }
-  event *e = s->event_free;
-  s->event_free = e->next;
-  return e;
-}
-
-/* ---- functions ------------------------------------------------------------------------------------------------------------- */
-
-static function *
-function_new (sim *s, work *w, const char *name)
-{
-  function *f = calloc (1, sizeof *f);
-  if (!f)
-    return NULL;
-  f->config = *w->w->fn;
-  if (name && *name)
-    f->config.name = (char *) (uintptr_t) name; /* lent, as all of the copy is */
-  f->work = w;
-  f->fleet = lf_fleet_add (s->fleet, &f->config, f);
-  if (f->fleet)
-    return f;
-  free (f);
-  return NULL;
-}
-
-/* The function that an arrival of a feed is for, made when it is first called. */
-static function *
-function_of (sim *s, feed *d)
-{
-  uint32_t n = d->head.fn;
-  if (n >= d->fn_n)
-    {
-      size_t cap = d->fn_n ? d->fn_n * 2 : 1;
-      while (cap <= n)
-        cap *= 2;
-      function **v = realloc (d->fn, cap * sizeof (function *));
-      if (!v)
-        return NULL;
-      memset (v + d->fn_n, 0, (cap - d->fn_n) * sizeof *v);
-      d->fn = v;
-      d->fn_n = cap;
-    }
-  if (d->fn[n])
-    return d->fn[n];
-  const char *name = lf_stream_function (d->source, n);
-  if (*name)
-    d->fn[n] = function_new (s, d->work, name);
-  else
-    d->fn[n] = d->work->own ? d->work->own : (d->work->own = function_new (s, d->work, NULL));
-  if (d->fn[n])
-    d->work->part->functions += *name || d->work->part->functions == 0;
-  return d->fn[n];
 }
 
 /* ---- steps ----------------------------------------------------------------------------------------------------------------- */
@@ -642,8 +407,8 @@ event_effects (sim *s)
   return 0;
 }
 
-static int
-pull (sim *s, feed *d)
+int
+lf_sim_pull (sim *s, feed *d)
 {
   int got = lf_stream_next (d->source, &d->head, s->err);
   if (got < 0)
@@ -656,8 +421,8 @@ pull (sim *s, feed *d)
   return 0;
 }
 
-static void
-choose_feed (sim *s)
+void
+lf_sim_choose_feed (sim *s)
 {
   s->next_feed = 0;
   for (size_t i = 1; i < s->feeds_n; i++)
@@ -669,7 +434,7 @@ choose_feed (sim *s)
 static int
 accept_event (sim *s, function *f, int64_t service, uint64_t number)
 {
-  event *ev = event_new (s);
+  event *ev = lf_sim_event_new (s);
   if (!ev)
     return -1;
   memset (ev, 0, sizeof *ev);
@@ -688,7 +453,7 @@ static int
 arrive (sim *s)
 {
   feed *d = &s->feeds[s->next_feed];
-  function *f = function_of (s, d);
+  function *f = lf_sim_function_of (s, d);
   if (!f)
     return LF_FAIL_NOMEM (s->err);
   work *w = d->work;
@@ -698,9 +463,9 @@ arrive (sim *s)
                     "request %lld of the trace does not say how long it takes", (long long) s->r->total.requests + 1);
   w->part->requests++;
   uint64_t number = (uint64_t) ++s->r->total.requests;
-  if (pull (s, d) != 0)
+  if (lf_sim_pull (s, d) != 0)
     return -1;
-  choose_feed (s);
+  lf_sim_choose_feed (s);
   if (s->o->requests_max != LF_NONE && s->r->total.requests >= s->o->requests_max)
     s->next_at = INT64_MAX, s->r->stopped = true;
   if ((number & PROGRESS_MASK) == 0 && s->o->progress && s->o->progress (s->o->user, s->now, (int64_t) number) != 0)
@@ -798,102 +563,7 @@ loop (sim *s)
     }
 }
 
-/* ---- beginning and end ----------------------------------------------------------------------------------------------------- */
-
-static int
-open_feeds (sim *s, size_t i)
-{
-  const lf_workload *w = &s->o->work[i];
-  const lf_bytes *bytes = w->bytes;
-  for (size_t k = 0; k < w->arrivals->n; k++)
-    {
-      feed *d = &s->feeds[s->feeds_n++];
-      const lf_source_spec *spec = &w->arrivals->v[k];
-      d->work = &s->work[i];
-      lf_rng_seed (&d->rng, s->o->seed, 1000 * i + 10 + k);
-      d->source = lf_stream_new (spec, lf_source_is_trace (spec) ? bytes++ : NULL, s->o->for_us, w->only, &d->rng, s->err);
-      if (!d->source || pull (s, d) != 0)
-        return -1;
-    }
-  return 0;
-}
-
-static int
-open_work (sim *s)
-{
-  const lf_sim_options *o = s->o;
-  size_t feeds = 0;
-  for (size_t i = 0; i < o->work_n; i++)
-    feeds += o->work[i].arrivals->n;
-  s->work = calloc (o->work_n + 1, sizeof *s->work);
-  s->feeds = calloc (feeds + 1, sizeof *s->feeds);
-  s->r->part = calloc (o->work_n + 1, sizeof *s->r->part);
-  if (!s->work || !s->feeds || !s->r->part)
-    return LF_FAIL_NOMEM (s->err);
-  s->r->parts = o->work_n;
-  bool async = false;
-  for (size_t i = 0; i < o->work_n; i++)
-    {
-      work *w = &s->work[i];
-      *w = (work){ .w = &o->work[i], .part = &s->r->part[i], .index = i };
-      lf_rng_seed (&w->service, o->seed, 1000 * i + 1);
-      lf_rng_seed (&w->cold, o->seed, 1000 * i + 2);
-      lf_rng_seed (&w->chance, o->seed, 1000 * i + 3);
-      async |= o->work[i].async;
-      if (open_feeds (s, i) != 0)
-        return -1;
-    }
-  if (async && !(s->async = lf_async_new (o->profile)))
-    return LF_FAIL_NOMEM (s->err);
-  choose_feed (s);
-  return 0;
-}
-
-static int
-open_sim (sim *s)
-{
-  const lf_sim_options *o = s->o;
-  lf_fleet_options f = { .profile = o->profile, .concurrency = o->concurrency, .pick = o->pick, .rate_limit = o->rate_limit,
-                         .scaling_limit = o->scaling_limit, .freeze_delay_us = LF_NONE };
-  s->fleet = lf_fleet_new (&f);
-  if (!s->fleet || lf_hist_init (&s->r->wait) != 0 || lf_hist_init (&s->r->latency) != 0)
-    return LF_FAIL_NOMEM (s->err);
-  s->horizon = o->for_us == LF_NONE ? INT64_MAX : o->for_us;
-  s->bin_us = o->for_us == LF_NONE ? 1000000 : (o->for_us + LF_SIM_BINS - 1) / LF_SIM_BINS;
-  if (s->bin_us < 1)
-    s->bin_us = 1;
-  s->bin = s->r->bins;
-  s->bin_end = s->bin_us;
-  return open_work (s);
-}
-
-static void
-close_sim (sim *s)
-{
-  lf_fleet_free (s->fleet);
-  lf_async_free (s->async);
-  lf_effects_fini (&s->fx);
-  free (s->afx.v);
-  lf_queue_fini (&s->queue);
-  for (size_t i = 0; i < s->slots_n; i++)
-    free (s->slots[i]);
-  for (size_t i = 0; i < s->events_n; i++)
-    free (s->events[i]);
-  for (size_t i = 0; i < s->feeds_n; i++)
-    {
-      lf_stream_free (s->feeds[i].source);
-      for (size_t k = 0; k < s->feeds[i].fn_n; k++)
-        if (s->feeds[i].fn[k] && s->feeds[i].fn[k] != s->feeds[i].work->own)
-          free (s->feeds[i].fn[k]);
-      free (s->feeds[i].fn);
-    }
-  for (size_t i = 0; s->work && i < s->o->work_n; i++)
-    free (s->work[i].own);
-  free (s->slots);
-  free (s->events);
-  free (s->feeds);
-  free (s->work);
-}
+/* ---- the end -------------------------------------------------------------------------------------------- */
 
 static void
 sum_up (sim *s)
@@ -944,10 +614,10 @@ lf_simulate (const lf_sim_options *o, lf_sim_result *out, lf_error *err)
 {
   memset (out, 0, sizeof *out);
   sim s = { .o = o, .r = out, .err = err };
-  int failed = open_sim (&s) != 0 || loop (&s) != 0;
+  int failed = lf_sim_open (&s) != 0 || loop (&s) != 0;
   if (!failed)
     sum_up (&s);
-  close_sim (&s);
+  lf_sim_close (&s);
   return failed ? -1 : 0;
 }
 
