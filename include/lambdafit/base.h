@@ -89,6 +89,7 @@ int lf_buf_reserve (lf_buf *b, size_t extra);                   /* 0, or -1 over
 int lf_buf_add (lf_buf *b, const void *p, size_t n);
 int lf_buf_adds (lf_buf *b, const char *s);
 int lf_buf_addc (lf_buf *b, char c);
+int lf_buf_addu (lf_buf *b, uint64_t v, unsigned base); /* digits of a number in base 2 to 16, without printf */
 int lf_buf_addf (lf_buf *b, const char *fmt, ...) LF_PRINTF (2, 3);
 int lf_buf_addv (lf_buf *b, const char *fmt, va_list ap);
 int lf_buf_add_json_str (lf_buf *b, const char *s, size_t n);   /* quoted and escaped; invalid UTF-8 becomes U+FFFD */

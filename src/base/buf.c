@@ -83,6 +83,17 @@ lf_buf_addc (lf_buf *b, char c)
 }
 
 int
+lf_buf_addu (lf_buf *b, uint64_t v, unsigned base)
+{
+  char digits[64];
+  size_t i = sizeof digits;
+  do
+    digits[--i] = "0123456789abcdef"[v % base];
+  while ((v /= base) > 0);
+  return lf_buf_add (b, digits + i, sizeof digits - i);
+}
+
+int
 lf_buf_addv (lf_buf *b, const char *fmt, va_list ap)
 {
   va_list again;

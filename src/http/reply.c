@@ -121,17 +121,6 @@ write_out (lf_http_conn *c, const uv_buf_t *bufs, unsigned n)
 
 /* ---- the header block ----------------------------------------------------------------------------------------------------- */
 
-static void
-add_number (lf_buf *b, uint64_t v, unsigned base)
-{
-  char text[24];
-  size_t i = sizeof text;
-  do
-    text[--i] = "0123456789abcdef"[v % base];
-  while ((v /= base) > 0);
-  lf_buf_add (b, text + i, sizeof text - i);
-}
-
 static const char *
 date_line (lf_http_shared *sh)
 {
@@ -184,7 +173,7 @@ build_head (lf_http_conn *c, int status, const lf_http_pair *headers, size_t n, 
   else
     {
       lf_buf_add (b, "HTTP/1.1 ", 9);
-      add_number (b, status < 100 || status > 999 ? 500 : (unsigned) status, 10);
+      lf_buf_addu (b, status < 100 || status > 999 ? 500 : (unsigned) status, 10);
       lf_buf_addc (b, ' ');
       lf_buf_adds (b, lf_http_status_text (status));
       lf_buf_add (b, "\r\n", 2);
@@ -204,7 +193,7 @@ build_head (lf_http_conn *c, int status, const lf_http_pair *headers, size_t n, 
   else if (how == FRAME_LENGTH && !bodiless (status))
     {
       lf_buf_add (b, "Content-Length: ", 16);
-      add_number (b, len, 10);
+      lf_buf_addu (b, len, 10);
       lf_buf_add (b, "\r\n", 2);
     }
   if (c->close_after)
@@ -333,7 +322,7 @@ lf_http_reply_chunk (lf_http_req *r, const void *p, size_t n)
     }
   lf_buf *b = &lf_http_shared_get ()->out;
   lf_buf_reset (b);
-  add_number (b, n, 16);
+  lf_buf_addu (b, n, 16);
   lf_buf_add (b, "\r\n", 2);
   if (b->failed)
     {

@@ -37,14 +37,9 @@ add_str (lf_buf *b, const char *s)
 static void
 add_number (lf_buf *b, int64_t v)
 {
-  char digits[24], *p = digits + sizeof digits;
-  uint64_t rest = v < 0 ? 0 - (uint64_t) v : (uint64_t) v;
-  do
-    *--p = (char) ('0' + rest % 10);
-  while (rest /= 10);
   if (v < 0)
-    *--p = '-';
-  lf_buf_add (b, p, (size_t) (digits + sizeof digits - p));
+    lf_buf_addc (b, '-');
+  lf_buf_addu (b, v < 0 ? 0 - (uint64_t) v : (uint64_t) v, 10);
 }
 
 static void

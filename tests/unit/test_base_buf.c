@@ -35,6 +35,23 @@ buffer_grows_to_exactly_its_maximum (void **state)
 }
 
 static void
+digits_of_numbers (void **state)
+{
+  (void) state;
+  static const struct { uint64_t v; unsigned base; const char *text; } cases[] = {
+    { 0, 10, "0" }, { 9, 10, "9" }, { 10, 10, "10" }, { UINT64_MAX, 10, "18446744073709551615" }, { 0, 16, "0" }, { 0xbeef, 16, "beef" },
+    { UINT64_MAX, 16, "ffffffffffffffff" }, { 5, 2, "101" }, { (uint64_t) 1 << 63, 2, "1000000000000000000000000000000000000000000000000000000000000000" },
+  };
+  for (size_t i = 0; i < LF_ARRAY_LEN (cases); i++)
+    {
+      lf_buf b LF_CLEANUP (lf_buf_fini);
+      lf_buf_init (&b, 0);
+      assert_int_equal (lf_buf_addu (&b, cases[i].v, cases[i].base), 0);
+      assert_string_equal (b.data, cases[i].text);
+    }
+}
+
+static void
 failed_append_leaves_the_content (void **state)
 {
   (void) state;
@@ -297,6 +314,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (buffer_grows_to_exactly_its_maximum),
+    cmocka_unit_test (digits_of_numbers),
     cmocka_unit_test (failed_append_leaves_the_content),
     cmocka_unit_test (take_gives_the_string_even_when_empty),
     cmocka_unit_test (long_format_is_not_cut),
