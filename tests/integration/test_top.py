@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import sqlite3
+import subprocess
 
 import pytest
 from conftest import PROGRAM, wait_for
@@ -118,6 +119,39 @@ def test_bad_use_and_bad_logs(run, frame, tmp_path):
         assert p.returncode == 4 and "bad.db" in p.stderr and p.stdout == ""
     p = run("top")
     assert p.returncode == 2 and "--once" in p.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
+@pytest.mark.parametrize("pending", [False, True], ids=["whole", "with-wal"])
+def test_a_log_on_a_full_disk(run, log, tmp_path, pending):
+    """Nothing can be written beside it, not even SQLite's own small files: it is read all the same, and is as it was."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", disk], check=True)
+    try:
+        there = disk / "run.db"
+        there.write_bytes(log.read_bytes())
+        writer = sqlite3.connect(there)
+        if pending:
+            writer.execute("PRAGMA wal_autocheckpoint = 0")
+            writer.execute("UPDATE functions SET name = 'third' WHERE name = 'second'")
+            writer.execute("UPDATE invocations SET function = 'third' WHERE function = 'second'")
+            writer.commit()
+            assert os.path.getsize(f"{there}-wal") > 0
+        else:
+            writer.close()
+        with open(disk / "ballast", "wb", buffering=0) as f, contextlib.suppress(OSError):
+            while True:
+                f.write(bytes(4096))
+        for view in ("functions", "invocations", "cost"):
+            p = run("top", "--once", "--db", there, "--view", view, "--endpoint", "http://127.0.0.1:1", env={"LC_ALL": "C.UTF-8"})
+            assert p.returncode == 0 and ("third" if pending else "second") in p.stdout, p.stderr
+        before = there.read_bytes()
+        p = run("report", "--db", there, "--json")
+        assert p.returncode == 0 and there.read_bytes() == before, p.stderr
+        writer.close()
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_an_empty_log_shows_how_to_begin(frame, log):
