@@ -70,7 +70,8 @@ lf_deploy_op lf_deploy_list_layers, lf_deploy_list_layer_versions, lf_deploy_get
 lf_deploy_op lf_deploy_create_url, lf_deploy_get_url, lf_deploy_update_url, lf_deploy_delete_url, lf_deploy_list_urls;
 lf_deploy_op lf_deploy_list_tags, lf_deploy_tag, lf_deploy_untag, lf_deploy_add_permission, lf_deploy_get_policy, lf_deploy_remove_permission;
 /* Answers that never change here, but without which deploy tools stop. */
-lf_deploy_op lf_deploy_signing, lf_deploy_runtime_management, lf_deploy_recursion, lf_deploy_scaling, lf_deploy_no_sources;
+lf_deploy_op lf_deploy_signing, lf_deploy_runtime_management, lf_deploy_recursion, lf_deploy_scaling, lf_deploy_no_sources,
+    lf_deploy_no_provisioned_list, lf_deploy_no_provisioned, lf_deploy_refuse_provisioned;
 
 /* The function that an invocation of name and qualifier (NULL: none) is for: itself, a version, or what an alias says now. NULL with *no,
  * whose text is that of a control operation, or of an invocation. */

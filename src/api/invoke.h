@@ -66,6 +66,7 @@ void lf_api_client_region (const lf_http_req *r, char out[32]);
 void lf_route_invoke (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
 void lf_route_invoke_async (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
 void lf_route_concurrency (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
+void lf_route_events_list (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
 void lf_route_events (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
 
 void lf_route_invoke_stream (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);
@@ -88,6 +89,7 @@ int lf_api_port (const lf_api_invoke *a);
 /* Control operations; the method was checked. */
 void lf_settings_concurrency (lf_http_req *r, lf_live_fn *fn); /* PUT, GET, DELETE */
 void lf_settings_events (lf_http_req *r, lf_live_fn *fn);      /* PUT, POST, GET, DELETE */
+void lf_settings_events_list (lf_http_req *r, lf_live_fn *fn); /* GET: the one of $LATEST, if there is one */
 
 /* Our own: what `lambdafit ps` shows. */
 void lf_control_environments (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args);

@@ -331,6 +331,12 @@ lf_route_concurrency (lf_api_invoke *a, lf_http_req *r, const lf_route_args *arg
 }
 
 void
+lf_route_events_list (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
+{
+  settings (a, r, args, lf_settings_events_list);
+}
+
+void
 lf_route_events (lf_api_invoke *a, lf_http_req *r, const lf_route_args *args)
 {
   settings (a, r, args, lf_settings_events);

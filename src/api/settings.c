@@ -106,22 +106,41 @@ add_destination (lf_buf *b, const char *key, const char *dest)
 }
 
 static void
+add_config (lf_buf *b, const lf_function *f)
+{
+  char *arn LF_CLEANUP (lf_freep) = lf_function_arn (f, "$LATEST");
+  int64_t now = lf_wall_us ();
+  lf_buf_adds (b, "{\"DestinationConfig\":{");
+  add_destination (b, "OnFailure", f->on_failure);
+  lf_buf_addc (b, ',');
+  add_destination (b, "OnSuccess", f->on_success);
+  lf_buf_addf (b, "},\"FunctionArn\":\"%s\",\"LastModified\":%lld.%03d", arn ? arn : "", (long long) (now / 1000000), (int) (now / 1000 % 1000));
+  if (f->async_max_age_s != LF_NONE)
+    lf_buf_addf (b, ",\"MaximumEventAgeInSeconds\":%lld", (long long) f->async_max_age_s);
+  if (f->async_retries >= 0)
+    lf_buf_addf (b, ",\"MaximumRetryAttempts\":%d", f->async_retries);
+  lf_buf_addc (b, '}');
+}
+
+static void
 reply_config (lf_http_req *r, const lf_function *f)
 {
   lf_buf b LF_CLEANUP (lf_buf_fini);
-  char *arn LF_CLEANUP (lf_freep) = lf_function_arn (f, "$LATEST");
-  int64_t now = lf_wall_us ();
   lf_buf_init (&b, 0);
-  lf_buf_adds (&b, "{\"DestinationConfig\":{");
-  add_destination (&b, "OnFailure", f->on_failure);
-  lf_buf_addc (&b, ',');
-  add_destination (&b, "OnSuccess", f->on_success);
-  lf_buf_addf (&b, "},\"FunctionArn\":\"%s\",\"LastModified\":%lld.%03d", arn ? arn : "", (long long) (now / 1000000), (int) (now / 1000 % 1000));
-  if (f->async_max_age_s != LF_NONE)
-    lf_buf_addf (&b, ",\"MaximumEventAgeInSeconds\":%lld", (long long) f->async_max_age_s);
-  if (f->async_retries >= 0)
-    lf_buf_addf (&b, ",\"MaximumRetryAttempts\":%d", f->async_retries);
-  lf_buf_addc (&b, '}');
+  add_config (&b, f);
+  reply_json (r, 200, &b);
+}
+
+void
+lf_settings_events_list (lf_http_req *r, lf_live_fn *fn)
+{
+  const lf_function *f = lf_live_fn_config (fn);
+  lf_buf b LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&b, 0);
+  lf_buf_adds (&b, "{\"FunctionEventInvokeConfigs\":[");
+  if (has_config (f))
+    add_config (&b, f);
+  lf_buf_adds (&b, "]}");
   reply_json (r, 200, &b);
 }
 

@@ -258,6 +258,32 @@ lf_deploy_scaling (lf_deploy *d, const lf_deploy_request *q, lf_refusal *no)
 }
 
 cJSON *
+lf_deploy_no_provisioned_list (lf_deploy *d, const lf_deploy_request *q, lf_refusal *no)
+{
+  cJSON *o = lf_dep_find (d, q->name, q->region, no) ? lf_dep_empty (no) : NULL;
+  if (o)
+    cJSON_AddArrayToObject (o, "ProvisionedConcurrencyConfigs");
+  return o;
+}
+
+cJSON *
+lf_deploy_no_provisioned (lf_deploy *d, const lf_deploy_request *q, lf_refusal *no)
+{
+  if (lf_dep_find (d, q->name, q->region, no))
+    lf_dep_no (no, LF_SVC_NO_PROVISIONED, "No Provisioned Concurrency Config found for this function");
+  return NULL;
+}
+
+cJSON *
+lf_deploy_refuse_provisioned (lf_deploy *d, const lf_deploy_request *q, lf_refusal *no)
+{
+  if (lf_dep_find (d, q->name, q->region, no))
+    lf_dep_no (no, LF_SVC_INVALID_PARAMETER_VALUE,
+               "lambdafit makes no environments before they are needed: leave provisioned concurrency out here. What it would cost is in the profile's prices");
+  return NULL;
+}
+
+cJSON *
 lf_deploy_no_sources (lf_deploy *d, const lf_deploy_request *q, lf_refusal *no)
 {
   (void) d;

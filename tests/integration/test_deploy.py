@@ -577,6 +577,15 @@ def test_what_deploy_tools_ask_for(empty):
     for path, reply in (("2021-07-20/functions/f/runtime-management-config", {"UpdateRuntimeOn": "Auto", "FunctionArn": arn + ":$LATEST"}),
                         ("2024-08-31/functions/f/recursion-config", {"RecursiveLoop": "Terminate"}), ("2025-11-30/functions/f/function-scaling-config", {})):
         assert empty.request("GET", "/" + path).json == reply
+    assert c.list_provisioned_concurrency_configs(FunctionName="f")["ProvisionedConcurrencyConfigs"] == []
+    none = refused(c.get_provisioned_concurrency_config, FunctionName="f", Qualifier="1")
+    assert none == ("ProvisionedConcurrencyConfigNotFoundException", "No Provisioned Concurrency Config found for this function")
+    wanted = refused(c.put_provisioned_concurrency_config, FunctionName="f", Qualifier="1", ProvisionedConcurrentExecutions=1)
+    assert wanted[0] == PARAMETER and "leave provisioned concurrency out" in wanted[1]
+    assert refused(c.get_provisioned_concurrency_config, FunctionName="g", Qualifier="1")[0] == "ResourceNotFoundException"
+    assert c.list_function_event_invoke_configs(FunctionName="f")["FunctionEventInvokeConfigs"] == []
+    c.put_function_event_invoke_config(FunctionName="f", MaximumRetryAttempts=1)
+    assert [(x["MaximumRetryAttempts"], x["FunctionArn"]) for x in c.list_function_event_invoke_configs(FunctionName="f")["FunctionEventInvokeConfigs"]] == [(1, arn + ":$LATEST")]
     c.tag_resource(Resource=arn, Tags={"a": "1", "b": "2"})
     c.untag_resource(Resource=arn, TagKeys=["a"])
     assert c.list_tags(Resource=arn)["Tags"] == {"b": "2"}
