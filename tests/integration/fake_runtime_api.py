@@ -9,7 +9,8 @@ import threading
 import time
 
 Post = collections.namedtuple("Post", "path headers body trailers chunked")
-DEADLINE_S = 20
+DEADLINE_S = 60
+LEFT_MS = 30000  # from the moment in which an event is handed out
 
 
 class FakeRuntimeApi:
@@ -35,7 +36,6 @@ class FakeRuntimeApi:
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
         all_headers = {
             "Lambda-Runtime-Aws-Request-Id": request_id,
-            "Lambda-Runtime-Deadline-Ms": str(int(time.time() * 1000) + 3000),
             "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:function:f",
             "Lambda-Runtime-Trace-Id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1",
             "Content-Type": "application/json",
@@ -106,6 +106,7 @@ class FakeRuntimeApi:
         except queue.Empty:
             self.idle.set()
             headers, body = self.events.get()
+        headers = {"Lambda-Runtime-Deadline-Ms": str(int(time.time() * 1000) + LEFT_MS), **headers}
         head = "HTTP/1.1 200 OK\r\n" + "".join("%s: %s\r\n" % pair for pair in headers.items())
         if self.chunked:
             pieces = [body[i:i + 700] for i in range(0, len(body), 700)]

