@@ -31,6 +31,8 @@ def check(run, function, tmp_path):
     function("src", {"lambda_function.py": HANDLER})
 
     def call(settings, *args, name="F", top="", **kw):
+        if "timeout:" not in settings:  # what is no matter of time must not become one on a slow machine
+            settings += "\ntimeout: 30"
         body = "".join(f"    {line}\n" for line in settings.splitlines())
         (tmp_path / "lambdafit.yaml").write_text(f"{top}functions:\n  {name}:\n    target: src\n    network: none\n{body}")
         p = run("check", "--json", *args, **kw)
@@ -54,7 +56,7 @@ def test_all_is_well(check, tmp_path):
     (tmp_path / "events/one.json").write_text('{"n": 1}')
     (tmp_path / "want.json").write_text('{"third": 0.333333}')
     p, out = check("memory: 256\nevents: [events/*.json, {n: 5}]\ncold: 2\nwarm: 3\nexpect: {json: want.json, tolerance: 1e-5}\n"
-                   "budgets: {memory: 80%, init: 9 s, duration: {p95: 2 s, max: 90%}, package: 1 MB, tmp_growth: 0 B, cost_per_million: 50 USD}")
+                   "budgets: {memory: 80%, init: 9 s, duration: {p95: 20 s, max: 90%}, package: 1 MB, tmp_growth: 0 B, cost_per_million: 50 USD}")
     assert p.returncode == 0, (p.stdout, p.stderr)
     assert out["result"] == "pass" and {r["result"] for r in out["results"]} == {"pass"}
     assert set(out["results"][0]) >= {"function", "budget", "statistic", "event", "used", "allowed", "baseline", "unit", "result", "message", "fix"}
@@ -91,7 +93,7 @@ def test_what_is_broken_is_named(check, settings, budget, event):
 
 
 def test_a_flood_is_survived(check):
-    p, out = check("events: [{do: flood}, {n: 1}]\ntimeout: 20\nmemory: 1024\ncold: 1\nwarm: 1")
+    p, out = check("events: [{do: flood}, {n: 1}]\ntimeout: 60\nmemory: 1024\ncold: 1\nwarm: 1")
     assert p.returncode == 0, (p.stdout, p.stderr)
     assert out["functions"][0]["invocations"] == 3
 

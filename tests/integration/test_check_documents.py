@@ -40,7 +40,7 @@ def written(run, function, tmp_path):
     (tmp_path / "lambdafit.yaml").write_text(
         "functions:\n  F:\n    target: 'a b'\n    network: none\n    cold: 1\n    warm: 1\n"
         "    events: [{n: 1}, {$event: {fail: true}, $name: " + json.dumps("<ev>|&[x]`") + "}]\n"
-        "    budgets:\n      memory: 1 MB\n      package: +5%\n      zip: 1 MB\n      duration: 90%\n")
+        "    budgets:\n      memory: 1 MB\n      package: +5%\n      zip: 1 MB\n      duration: 90%\n    timeout: 60\n")
     env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
     (tmp_path / "summary.md").write_text("before\n")
     p = run("check", "--junit", "j.xml", "--sarif", "s.sarif", "--markdown", env["GITHUB_STEP_SUMMARY"], env=env)
