@@ -85,7 +85,7 @@ def there(client):
 def start(serve, tmp_path):
     """start(client, args...) serves its function, named f."""
 
-    def go(client, *args, memory="1769", timeout="20"):
+    def go(client, *args, memory="1769", timeout="60"):
         folder = tmp_path / "f"
         if not folder.exists():
             client.folder(tmp_path)
@@ -100,7 +100,7 @@ def rid(answer):
 
 def lines_of(d, request_id):
     """The lines of the daemon's output that belong to an invocation; waits for its last."""
-    wait_for(lambda: re.search(rf"^REPORT RequestId: {request_id}\t.*\n", d.err, re.M), "the REPORT line", 10)
+    wait_for(lambda: re.search(rf"^REPORT RequestId: {request_id}\t.*\n", d.err, re.M), "the REPORT line")
     return [line for line in d.err.splitlines() if request_id in line and not line.startswith("[")]
 
 
@@ -135,7 +135,7 @@ def test_cold_and_warm(start, client):
         assert a.json["event"] == event
         if client.mention:
             assert a.json["arn"] == "arn:aws:lambda:us-east-1:123456789012:function:f"
-            assert 10000 < a.json["left"] <= 20000
+            assert 30000 < a.json["left"] <= 60000
     cold, warm = check_log(d, first, True), check_log(d, second, False)
     assert (cold["status"], warm["status"]) == ("ok", "ok") and (cold["cold"], warm["cold"]) == (1, 0)
     assert cold["environment"] == warm["environment"]
@@ -168,7 +168,7 @@ def test_a_client_in_the_package(serve, tmp_path):
     shutil.copytree(BUILT / "node" / "nodejs" / "node_modules", n / "node_modules", symlinks=True)
     shutil.copy(HERE / "node" / "index.mjs", n)
     for folder, args in ((p, BY_NAME["our Python"].args()), (n, BY_NAME["our Node.js"].args())):
-        d = serve(folder, args=["--memory", "1769", "--timeout", "20", *args])
+        d = serve(folder, args=["--memory", "1769", "--timeout", "60", *args])
         assert d.invoke(folder.name, {"do": "client"}).json is True
         d.stop()
     del python, node
@@ -225,7 +225,8 @@ def test_init_timeout(start, name):
     assert d.row(rid(a))["status"] == "init_timeout"
     lines_of(d, rid(a))
     found = re.findall(r"^INIT_REPORT Init Duration: (\d+)\.\d\d ms\tPhase: (\w+)\tStatus: timeout$", d.err, re.M)
-    assert [(int(ms) // 1000, phase) for ms, phase in found] == [(10, "init"), (2, "invoke")] or found[0][0].startswith("99"), found
+    assert [phase for _, phase in found] == ["init", "invoke"], found
+    assert 9990 <= int(found[0][0]) and 1990 <= int(found[1][0]), found  # and what a busy machine adds
 
 
 @pytest.mark.parametrize("event,words", [({"do": "exit", "n": 0}, "Runtime exited without providing a reason"),
@@ -247,13 +248,13 @@ def test_crash(start, client, event, words):
 
 
 def test_timeout(start, client):
-    d = start(client, timeout="1")
+    d = start(client, timeout="4")  # in which the client starts again, as part of the last invocation
     d.invoke("f")
-    a = d.invoke("f", {"do": "sleep", "s": 30})
+    a = d.invoke("f", {"do": "sleep", "s": 90})
     assert a.status == 200 and a.error == "Unhandled"
-    assert a.json == {"errorType": "Sandbox.Timedout", "errorMessage": f"RequestId: {rid(a)} Error: Task timed out after 1.00 seconds"}
+    assert a.json == {"errorType": "Sandbox.Timedout", "errorMessage": f"RequestId: {rid(a)} Error: Task timed out after 4.00 seconds"}
     row = check_log(d, a, False, "Status: timeout")
-    assert row["status"] == "timeout" and row["duration_us"] == 1000000 and row["billed_ms"] == 1000
+    assert row["status"] == "timeout" and row["duration_us"] == 4000000 and row["billed_ms"] == 4000
     assert [v["limit_id"] for v in d.rows("SELECT limit_id FROM violations WHERE request_id = ? AND severity = 'broken'", rid(a))] == ["duration"]
     assert d.invoke("f").json["count"] == 1
 
@@ -419,14 +420,18 @@ def test_go_registers_for_sigterm(start):
     assert {r["status"] for r in d.rows()} == {"ok"}
 
 
-def test_many_environments_of_real_clients(start):
+def test_many_environments_of_real_clients(start, gate):
     """Twenty environments of the real Python client at once, then each once more."""
     import concurrent.futures
 
-    d = start(there(BY_NAME["awslambdaric"]), memory="512", timeout="60")
+    d = start(there(BY_NAME["awslambdaric"]), memory="512", timeout="300")
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         for _ in range(2):
-            answers = list(pool.map(lambda n: d.invoke("f", {"do": "sleep", "s": 1, "n": n}), range(20)))
+            wait_for(lambda: {e["state"] for e in d.environments()} <= {"idle"}, "all have asked for their next event")
+            calls = [pool.submit(d.invoke, "f", {"do": "gate", "gate": gate.port, "n": n}) for n in range(20)]
+            gate.wait(20, 300)
+            gate.open()
+            answers = [c.result() for c in calls]
             assert all(a.status == 200 and a.error is None for a in answers)
             assert [a.json["event"]["n"] for a in answers] == list(range(20))
             assert len({a.json["id"] for a in answers}) == 20

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A function in Python. Its event says what to do; INIT in its environment says how it starts."""
 import os
+import socket
 import sys
 import time
 
@@ -36,6 +37,8 @@ def lambda_handler(event, context):
         os.kill(os.getpid(), event["n"])
     if what == "sleep":
         time.sleep(event["s"])
+    if what == "gate":  # held there until the test lets it go
+        socket.create_connection(("127.0.0.1", event["gate"])).recv(1)
     if what == "big":
         return "x" * event["n"]
     if what == "bytes":
