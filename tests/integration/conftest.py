@@ -198,6 +198,23 @@ def gate():
 
 
 @pytest.fixture
+def patient(tmp_path):
+    """The path of a profile that gives an init two minutes: for tests of what is loaded, not of how quickly this machine loads it."""
+    profile = json.loads((SRC / "profiles" / "aws-lambda-2026-11.json").read_text())
+
+    def lengthen(o):
+        for k, v in o.items() if isinstance(o, dict) else ():
+            if k == "init_max_ms":
+                v["value"] = 120000
+            lengthen(v)
+
+    lengthen(profile)
+    path = tmp_path / "patient.json"
+    path.write_text(json.dumps({**profile, "name": "patient"}))
+    return path
+
+
+@pytest.fixture
 def run(tmp_path, program):
     """run(args...) runs `lambdafit` and gives its completed process."""
 

@@ -20,7 +20,7 @@ def layer(tmp_path):
     env = environment({"XDG_CACHE_HOME": str(tmp_path / "cache")})
 
     def run(*arguments, status=0, text=False):
-        done = subprocess.run([PROGRAM, "layer", *map(str, arguments)], env=env, capture_output=True, text=True, timeout=300)
+        done = subprocess.run([PROGRAM, "layer", *map(str, arguments)], env=env, capture_output=True, text=True, timeout=900)
         assert done.returncode == status, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         run.stderr = done.stderr
         return done.stdout if text else json.loads(done.stdout)
@@ -212,7 +212,7 @@ def test_cache(layer, tmp_path):
 def run_function(tmp_path, target, *arguments):
     env = environment({"XDG_CACHE_HOME": str(tmp_path / "cache"), "XDG_STATE_HOME": str(tmp_path / "state")})
     return subprocess.run([PROGRAM, "run", target, "--runtime", host_version(), "--interpreter", PYTHON, "--json", *map(str, arguments)],
-                          env=env, capture_output=True, text=True, timeout=120)
+                          env=env, capture_output=True, text=True, timeout=900)
 
 
 def double_zip_inputs(tmp_path, filler=0):
@@ -245,7 +245,7 @@ def test_double_zip_runs_unchanged_code(layer, tmp_path):
         assert {"python/pkg.py", "python/single.py", "python/lambdafit_unzip.py", "lambdafit/packages.zip"} <= set(z.namelist())
         assert not [n for n in z.namelist() if "libs" in n]
     assert got["fits"] is True and got["init_limit_ms"] == 10000 and got["extra_init_ms"] >= 0 and got["tmp_needed_mb"] == 1
-    done = run_function(tmp_path, function, "--layer", tmp_path / "dz.zip", "-n", 2)
+    done = run_function(tmp_path, function, "--layer", tmp_path / "dz.zip", "-n", 2, "--memory", 1769, "--timeout", 60)
     assert done.returncode == 0, done.stderr
     for invocation in json.loads(done.stdout)["invocations"]:
         answer = invocation["response"]
@@ -255,16 +255,16 @@ def test_double_zip_runs_unchanged_code(layer, tmp_path):
     assert first == (tmp_path / "dz.zip").read_bytes()
 
 
-def test_double_zip_and_ephemeral_storage(layer, tmp_path):
+def test_double_zip_and_ephemeral_storage(layer, tmp_path, patient):
     site, function = double_zip_inputs(tmp_path, filler=530 << 20)
     (site / "pkg-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: pkg\nVersion: 1.0\n")
     got = layer("double-zip", site, "-o", tmp_path / "dz.zip", "--runtime", host_version(), "--interpreter", PYTHON, "--no-pyc", "--json")
     assert got["inner_unpacked_bytes"] > 530 << 20 and got["outer_unzipped_bytes"] < 2 << 20
     assert 530 < got["tmp_needed_mb"] < 535
-    done = run_function(tmp_path, function, "--layer", tmp_path / "dz.zip", "--memory", 1024)
+    done = run_function(tmp_path, function, "--layer", tmp_path / "dz.zip", "--memory", 1769, "--timeout", 60, "--profile", patient)
     assert done.returncode == 1
     assert "No space left on device: the packages of this layer need %d MB of /tmp" % got["tmp_needed_mb"] in done.stdout + done.stderr
-    done = run_function(tmp_path, function, "--layer", tmp_path / "dz.zip", "--memory", 1769, "--tmp", got["tmp_needed_mb"])
+    done = run_function(tmp_path, function, "--layer", tmp_path / "dz.zip", "--memory", 1769, "--timeout", 60, "--profile", patient, "--tmp", got["tmp_needed_mb"])
     assert done.returncode == 0, done.stdout + done.stderr
     answer = json.loads(done.stdout)["invocations"][0]
     assert answer["tmp_used_bytes"] > 530 << 20

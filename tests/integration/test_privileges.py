@@ -88,7 +88,7 @@ def fill(top):
 def lambdafit(place, prefix, *args):
     env = {k: v for k, v in environment().items() if not k.startswith("XDG_")}
     env.update(LAMBDAFIT_DATADIR=str(place), LAMBDAFIT_LIBEXECDIR=str(place), HOME=str(place / "state"), LAMBDAFIT_DB=str(place / "state" / "log.db"))
-    return subprocess.run([*prefix, str(place / "lambdafit"), *args], capture_output=True, text=True, env=env, cwd=place, timeout=120)
+    return subprocess.run([*prefix, str(place / "lambdafit"), *args], capture_output=True, text=True, env=env, cwd=place, timeout=300)
 
 
 def on_machine(name):
@@ -169,7 +169,7 @@ def test_ordinary_user_shared_memory(place):
     if lambdafit(place, prefix, "doctor").returncode == 3:
         pytest.skip("this machine lets no ordinary user make namespaces")
     (place / "hello" / "lambda_function.py").write_text(SHARED)
-    r = lambdafit(place, prefix, "run", "hello", "--memory", "512", "--timeout", "30", "--json", "--quiet")
+    r = lambdafit(place, prefix, "run", "hello", "--memory", "512", "--timeout", "120", "--json", "--quiet")
     assert r.returncode == 1, r.stderr
     assert json.loads(r.stdout)["invocations"][0]["status"] == "out_of_memory"
 
@@ -180,7 +180,7 @@ def lambda_handler(event, context):
     got = {}
     for port in event["ports"]:
         try:
-            c = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+            c = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
             c.request("GET", "/2018-06-01/ping")
             got[port] = c.getresponse().read().decode()
         except Exception as e:
@@ -201,12 +201,12 @@ def test_ordinary_user_runtime_api(place, tmp_path):
     env.update(LAMBDAFIT_DATADIR=str(place), LAMBDAFIT_LIBEXECDIR=str(place), HOME=str(place / "state"))
     port_file = place / "state" / "port"
     p = subprocess.Popen([*prefix, place / "lambdafit", "serve", "hello", "thief", "--port", "0", "--port-file", port_file, "--db", place / "state" / "serve.db",
-                          "--memory", "1769", "--timeout", "20", "--quiet"], env=env, cwd=place)
+                          "--memory", "1769", "--timeout", "60", "--quiet"], env=env, cwd=place)
     try:
         wait_for(lambda: port_file.exists() or p.poll() is not None, "the daemon is ready")
         port = int(port_file.read_text())
         invoke = lambda name, event: json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/2015-03-31/functions/{name}/invocations",
-                                                                      data=json.dumps(event).encode(), timeout=60))
+                                                                      data=json.dumps(event).encode(), timeout=120))
         assert invoke("hello", {})["uid"] == 993
         others = set(listening(p.pid)) - {port}
         assert len(others) == 1
@@ -217,4 +217,4 @@ def test_ordinary_user_runtime_api(place, tmp_path):
         assert invoke("hello", {})["uid"] == 993
     finally:
         p.terminate()
-        assert p.wait(30) == 0
+        assert p.wait(60) == 0

@@ -41,7 +41,7 @@ def s3():
         yield f"http://127.0.0.1:{port}", digest
     finally:
         p.stdin.close()
-        p.wait(30)
+        p.wait(60)
 
 
 def test_stream_and_download(serve, function, s3, tmp_path):
@@ -49,7 +49,7 @@ def test_stream_and_download(serve, function, s3, tmp_path):
     code = function("code", {"app.py": HANDLER})
     (tmp_path / "template.yaml").write_text(f'''
 Transform: AWS::Serverless-2016-10-31
-Globals: {{Function: {{Runtime: python3.11, CodeUri: {code}, MemorySize: 1769, Timeout: 30, Layers: [!Ref Boto]}}}}
+Globals: {{Function: {{Runtime: python3.11, CodeUri: {code}, MemorySize: 1769, Timeout: 120, Layers: [!Ref Boto]}}}}
 Resources:
   Boto: {{Type: AWS::Serverless::LayerVersion, Properties: {{ContentUri: {MOTO}}}}}
   Stream: {{Type: AWS::Serverless::Function, Properties: {{Handler: app.stream}}}}

@@ -63,7 +63,7 @@ def there(name):
 
 
 def ask(command, d, packages, env=None):
-    r = subprocess.run([*map(str, command), d.endpoint, str(packages)], capture_output=True, text=True, timeout=180, env=environment(env))
+    r = subprocess.run([*map(str, command), d.endpoint, str(packages)], capture_output=True, text=True, timeout=900, env=environment(env))
     assert r.returncode == 0, r.stderr[-3000:]
     return json.loads(r.stdout)
 
@@ -126,7 +126,7 @@ def check_rows(d):
     rows = wait_for(lambda: (r := d.rows()) and len(r) >= 6 and r, "the event's row")
     assert sorted(r["status"] for r in rows) == ["function_error"] + ["ok"] * 5, rows
     assert len({r["request_id"] for r in rows}) == 6
-    assert d.environments() == []  # of a deleted function nothing is left
+    wait_for(lambda: d.environments() == [], "of a deleted function nothing is left")
 
 
 def check_all(out, d, packages):
@@ -178,14 +178,14 @@ def test_command_line(empty, packages, cli):
     env = {"AWS": "/usr/bin/aws", "AWS_RAW": "--cli-binary-format raw-in-base64-out"}
     if cli.startswith("version 1"):
         env = {"AWS": f"{PYTHON} {there('aws') / 'bin' / 'aws'}", "PYTHONPATH": str(there("aws"))}
-    r = subprocess.run([HERE / "scenario.sh", empty.endpoint, packages], capture_output=True, text=True, timeout=280, env=environment(env))
+    r = subprocess.run([HERE / "scenario.sh", empty.endpoint, packages], capture_output=True, text=True, timeout=900, env=environment(env))
     assert r.returncode == 0, r.stderr[-3000:]
     check_all(cli_answers(packages / "out"), empty, packages)
 
 
 def terraform(folder, *args, allowed=(0,)):
     env = environment({"TF_CLI_CONFIG_FILE": str(BUILT / "terraform" / "terraformrc"), "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"})
-    r = subprocess.run(["terraform", *args], cwd=folder, capture_output=True, text=True, timeout=280, env=env)
+    r = subprocess.run(["terraform", *args], cwd=folder, capture_output=True, text=True, timeout=900, env=env)
     assert r.returncode in allowed, r.stdout[-3000:] + r.stderr[-3000:]
     return r
 

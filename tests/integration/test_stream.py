@@ -90,7 +90,7 @@ def stream(d, name, event, headers=None):
 def node(serve, function):
     if not shutil.which("node"):
         pytest.skip("no node")
-    return serve(function("f", {"index.cjs": NODE}), args=["--memory", "1792", "--timeout", "5"])
+    return serve(function("f", {"index.cjs": NODE}), args=["--memory", "1792", "--timeout", "6"])
 
 
 def profile(tmp_path, **fields):
@@ -109,7 +109,7 @@ def raw(serve, function, tmp_path):
     def call(*parts, fields=None, **keys):
         key = json.dumps(fields)
         if key not in daemons:
-            daemons[key] = serve(function("f", {"bootstrap": BOOTSTRAP}), args=["--memory", "1792", "--timeout", "2", "--profile", profile(tmp_path, **(fields or {}))])
+            daemons[key] = serve(function("f", {"bootstrap": BOOTSTRAP}), args=["--memory", "1792", "--timeout", "6", "--profile", profile(tmp_path, **(fields or {}))])
         call.d = daemons[key]
         return stream(call.d, "f", {"parts": parts, **keys})
 
@@ -134,16 +134,16 @@ def test_pieces_and_the_row(node):
 
 def test_the_first_piece_does_not_wait(node):
     """The caller has the beginning while the function still works."""
-    c = http.client.HTTPConnection("127.0.0.1", node.port, timeout=30)
+    c = http.client.HTTPConnection("127.0.0.1", node.port, timeout=120)
     start = time.monotonic()
     c.request("POST", "/2021-11-15/functions/f/response-streaming-invocations", b'{"do": "/wait"}')
     r = c.getresponse()
     first = r.read1(1000)
     assert b"first " in first and node.environments()[0]["state"] == "busy"
     rest = r.read()
-    assert time.monotonic() - start > 4
+    assert time.monotonic() - start > 5
     s = frames(first + rest)
-    assert json.loads(s[-1][1])["ErrorCode"] == "Unhandled" and "Task timed out after 5.00 seconds" in json.loads(s[-1][1])["ErrorDetails"]
+    assert json.loads(s[-1][1])["ErrorCode"] == "Unhandled" and "Task timed out after 6.00 seconds" in json.loads(s[-1][1])["ErrorDetails"]
     assert node.row(r.headers["x-amzn-RequestId"])["status"] == "timeout"
 
 
@@ -241,11 +241,11 @@ def test_bandwidth(serve, function, tmp_path):
     if not shutil.which("node"):
         pytest.skip("no node")
     p = profile(tmp_path, stream_burst_bytes=1 << 20, stream_bytes_per_s=2 << 20)
-    d = serve(function("f", {"index.cjs": NODE}), args=["--memory", "1792", "--timeout", "20", "--profile", p])
+    d = serve(function("f", {"index.cjs": NODE}), args=["--memory", "1792", "--timeout", "60", "--profile", p])
     stream(d, "f", {})
     start = time.monotonic()
     assert len(stream(d, "f", {"do": "/big", "mb": 5}).body) == (5 << 20) + 12
-    assert 1.5 < time.monotonic() - start < 10
+    assert 1.5 < time.monotonic() - start < 20
 
 
 def test_a_slow_caller_slows_the_function(node):
@@ -260,7 +260,7 @@ def test_a_slow_caller_slows_the_function(node):
         status = open(f"/proc/{node.process.pid}/status").read()
         return int(status.split("VmRSS:")[1].split()[0]) << 10
 
-    wait_for(lambda: node.rows("SELECT status FROM invocations"), "its time is over", 20)
+    wait_for(lambda: node.rows("SELECT status FROM invocations"), "its time is over")
     assert node.rows("SELECT status FROM invocations")[0]["status"] == "timeout"
     assert resident() < 64 << 20
     s.close()
@@ -302,12 +302,12 @@ Resources:
   Live:
     Type: AWS::Serverless::Function
     Properties:
-      {Runtime: nodejs20.x, Handler: index.handler, CodeUri: src, MemorySize: 1792, Timeout: 2,
+      {Runtime: nodejs20.x, Handler: index.handler, CodeUri: src, MemorySize: 1792, Timeout: 6,
        FunctionUrlConfig: {AuthType: NONE, InvokeMode: RESPONSE_STREAM, Cors: {AllowOrigins: ['*']}}}
   Raw:
     Type: AWS::Serverless::Function
     Properties:
-      {Runtime: provided.al2023, Handler: x, CodeUri: raw, MemorySize: 1792, Timeout: 2, FunctionUrlConfig: {AuthType: NONE, InvokeMode: RESPONSE_STREAM}}
+      {Runtime: provided.al2023, Handler: x, CodeUri: raw, MemorySize: 1792, Timeout: 6, FunctionUrlConfig: {AuthType: NONE, InvokeMode: RESPONSE_STREAM}}
 '''
 
 
@@ -322,7 +322,7 @@ def url(serve, function, tmp_path):
     assert "(NONE, RESPONSE_STREAM)" in d.err
 
     def call(path, name="Live", body=None, headers=None):
-        c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=60)
+        c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=120)
         c.request("POST" if body else "GET", f"/lambda-url/{name}{path}", body, headers or {})
         r = c.getresponse()
         try:
@@ -421,7 +421,7 @@ def test_real_clients(node, tmp_path, client):
     script = tmp_path / ("client.py" if client == "boto3" else "client.js")
     script.write_text(BOTO if client == "boto3" else SDK_JS)
     command = [PYTHON] if client == "boto3" else ["node"]
-    r = subprocess.run([*command, script, node.endpoint], capture_output=True, text=True, timeout=60,
+    r = subprocess.run([*command, script, node.endpoint], capture_output=True, text=True, timeout=300,
                        env=environment({"PYTHONPATH": str(folder), "NODE_PATH": str(folder / "node_modules")}))
     assert r.returncode == 0, r.stderr
     assert json.loads(r.stdout) == [[200, "$LATEST", "first second", [], None, None],

@@ -15,7 +15,7 @@ def handler(event, context):
     if path == "/event": return event
     if path == "/raise": raise ValueError("no good")
     if path == "/exit": os._exit(3)
-    if path == "/sleep": time.sleep(5)
+    if path == "/sleep": time.sleep(60)
     if path == "/big": return "x" * 6291557
     if path == "/id": return {"statusCode": 200, "body": context.aws_request_id}
     if path == "/return":
@@ -28,7 +28,7 @@ def handler(event, context):
 TEMPLATE = '''
 Transform: AWS::Serverless-2016-10-31
 Globals:
-  Function: {Runtime: python3.11, Handler: app.handler, CodeUri: src, MemorySize: 1024, Timeout: 3}
+  Function: {Runtime: python3.11, Handler: app.handler, CodeUri: src, MemorySize: 1024, Timeout: 60}
 Resources:
   Shop:
     Type: AWS::Serverless::Function
@@ -52,7 +52,7 @@ class Client:
         self.daemon, self.name = daemon, name
 
     def __call__(self, method="GET", path="/", body=None, headers=(), host=True):
-        c = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=60)
+        c = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=120)
         c.putrequest(method, path if host else f"/lambda-url/{self.name}{path}", skip_host=True, skip_accept_encoding=True)
         c.putheader("Host", f"{self.name}.lambda-url.localhost:{self.daemon.port}" if host else f"127.0.0.1:{self.daemon.port}")
         for k, v in headers:
@@ -68,7 +68,7 @@ class Client:
 
 @pytest.fixture
 def url(serve, function):
-    d = serve(function("Hello", {"lambda_function.py": HANDLER.replace("def handler", "def lambda_handler")}), args=["--memory", "1024"])
+    d = serve(function("Hello", {"lambda_function.py": HANDLER.replace("def handler", "def lambda_handler")}), args=["--memory", "1024", "--timeout", "5"])
     return Client(d, "Hello")
 
 

@@ -43,7 +43,7 @@ bool take_close (world *w, int fd, lf_buf *in);        /* everything until the s
 #define UNTIL(w, condition) \
   do \
     { \
-      lf_time_us end_ = lf_now_us () + 5000000; \
+      lf_time_us end_ = lf_now_us () + 60000000; \
       while (!(condition) && lf_now_us () < end_) \
         turn (w); \
       assert_true (condition); \

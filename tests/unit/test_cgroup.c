@@ -562,7 +562,7 @@ test_busy_removal (void **state)
   g = lf_cg_new (d, "slower", &limits, &err);
   busy = 1000;
   assert_int_equal (lf_cg_free (g, &err), -1);
-  assert_true (lf_now_us () - t < 200000);
+  assert_true (busy > 500 && lf_now_us () - t < 20000000); /* it gives up */
   assert_int_equal (access (in_tree ("%s/slower", d->parent), F_OK), 0);
   busy = 0;
   g = lf_cg_new (d, "next", &limits, &err); /* removes what was left */
@@ -981,7 +981,7 @@ test_real_cpu (void **state)
   (void) state;
   NEED (can.cpu && can.throttled && can.cpu_usage);
   child c = start (spin);
-  lf_cg *g = group_with ("cpu", LF_NONE, 200, LF_NONE, &c);
+  lf_cg *g = group_with ("cpu", LF_NONE, 50, LF_NONE, &c); /* so little that it is throttled on a machine with much to do too */
   lf_cg_usage a, b;
   step (&c);
   assert_true (says (&c, SLOW_MS));
@@ -992,11 +992,11 @@ test_real_cpu (void **state)
       usleep (10000);
       lf_cg_usage_hot (g, &b);
     }
-  while (b.throttled_us - a.throttled_us < 100000 && lf_now_us () - t < 20000000);
+  while (b.throttled_us - a.throttled_us < 300000 && lf_now_us () - t < 60000000);
   int64_t wall = lf_now_us () - t;
   assert_true (b.throttled_us > a.throttled_us);
   assert_true (b.cpu_us > a.cpu_us);
-  assert_true ((double) (b.cpu_us - a.cpu_us) / (double) wall < 0.35);
+  assert_true ((double) (b.cpu_us - a.cpu_us) / (double) wall < 0.2);
   assert_int_equal (lf_cg_kill (g), 0);
   int st = wait_end (&c);
   assert_true (WIFSIGNALED (st) && WTERMSIG (st) == SIGKILL);
@@ -1015,10 +1015,10 @@ test_real_freeze (void **state)
   for (int i = 0; i < 5; i++)
     {
       assert_int_equal (lf_cg_freeze (g), 0);
-      lf_time_us end = lf_now_us () + 20000000; /* freezing is not at once: silence follows */
-      while (says (&c, 15) && lf_now_us () < end)
+      lf_time_us end = lf_now_us () + 60000000; /* freezing is not at once: silence follows, longer than one who waits for a CPU is silent */
+      while (says (&c, 200) && lf_now_us () < end)
         ;
-      assert_false (says (&c, 15));
+      assert_true (lf_now_us () < end);
       assert_int_equal (lf_cg_thaw (g), 0);
       assert_true (says (&c, SLOW_MS));
     }
@@ -1047,7 +1047,7 @@ test_real_processes (void **state)
   assert_int_equal (u.processes, 5);
   assert_int_equal (lf_cg_kill (g), 0);
   wait_end (&c);
-  lf_time_us end = lf_now_us () + 10000000;
+  lf_time_us end = lf_now_us () + 60000000;
   do
     lf_cg_usage_get (g, &u);
   while (u.processes && lf_now_us () < end);
@@ -1141,7 +1141,7 @@ test_real_sweep (void **state)
   assert_int_equal (faccessat (real->base[first], name, F_OK, 0), 0);
   assert_true (lf_cg_sweep (real) >= 1);
   assert_int_equal (faccessat (real->base[first], name, F_OK, 0), -1);
-  lf_time_us end = lf_now_us () + 10000000;
+  lf_time_us end = lf_now_us () + 60000000;
   while (kill (pid, 0) == 0 && lf_now_us () < end)
     usleep (1000); /* init has to reap it */
   assert_int_equal (access (lf_cg_where (real), F_OK), 0);

@@ -298,7 +298,7 @@ static void
 wait_for (const char *path, const char *sql, int64_t wanted)
 {
   int64_t got = -1;
-  for (int i = 0; i < 3000 && (got = help_sql (path, sql)) != wanted; i++)
+  for (int i = 0; i < 12000 && (got = help_sql (path, sql)) != wanted; i++)
     usleep (10000);
   assert_int_equal (got, wanted);
 }

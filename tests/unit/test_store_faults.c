@@ -257,7 +257,7 @@ several_writers_one_reader (void **state)
         _exit (write_many (who[i]));
     }
   lf_error err = { 0 };
-  int64_t seen = 0, deadline = lf_now_us () + 20 * 1000000;
+  int64_t seen = 0, deadline = lf_now_us () + 120 * 1000000;
   lf_store *reader = NULL;
   while (seen < 1200 && lf_now_us () < deadline)
     {
@@ -628,7 +628,7 @@ checkpoints_happen (void **state)
       if (n % 8 == 7)
         assert_int_equal (lf_store_commit (s, &err), 0);
     }
-  int64_t deadline = lf_now_us () + 10 * 1000000;
+  int64_t deadline = lf_now_us () + 60 * 1000000;
   while (st.st_size < (8 << 20) && lf_now_us () < deadline)
     assert_int_equal (stat (path, &st), 0);
   assert_true (st.st_size >= (8 << 20));
