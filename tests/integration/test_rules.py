@@ -186,7 +186,8 @@ def test_memory_grows(judge):
     assert list(bad.violations) == ["memory_growing"], bad
     slope, killed, (i, before), (k, after) = projection(bad.violations["memory_growing"]["message"])
     assert 3.5 <= slope <= 5 and k == i + 4, bad  # 4 MB, and what else one invocation was charged for
-    assert abs((after - before) / (k - i) - slope) <= 1, bad  # their mean; the pace is the median
+    # The pace is the median of all steps; one of them may be a leap of the allocator's, which is twice as large.
+    assert 0.75 * slope <= (after - before) / (k - i) <= 1.75 * slope, bad
     pace = k + (512 - after) / slope
     assert abs(killed - pace) <= 1 + (pace - k) * 0.06 / slope, bad  # a whole invocation, and that slope and sample are printed to 0.1 MB
     assert not judge(simple("keep.append(bytearray(b'x' * (4 << 20)))\ndel keep[:]", "keep = []\n"), memory=512, count=8).violations
