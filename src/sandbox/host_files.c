@@ -19,18 +19,42 @@
 
 /* ---- writing --------------------------------------------------------------------------------------------- */
 
+/* Whether it is there already, as it should be. */
+static bool
+same (int dir, const char *name, const char *text, size_t n)
+{
+  int fd LF_CLEANUP (lf_closep) = openat (dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  struct stat st;
+  if (fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode) || (st.st_mode & 07777) != 0644 || st.st_size != (off_t) n)
+    return false;
+  char *there LF_CLEANUP (lf_freep) = malloc (n ? n : 1);
+  size_t have = 0;
+  for (ssize_t r; there && have < n && (r = read (fd, there + have, n - have)) > 0;)
+    have += (size_t) r;
+  return there && have == n && memcmp (there, text, n) == 0;
+}
+
+/* The sandboxes of every process that runs now show these files, and may have them mapped: one that is there is never written to. A new one
+ * takes its place as a whole. */
 static int
 put (int dir, const char *name, const char *text, size_t n, lf_error *err)
 {
-  int fd = openat (dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (same (dir, name, text, n))
+    return 0;
+  char *fresh LF_CLEANUP (lf_freep) = lf_asprintf ("%s.%d", name, (int) getpid ());
+  if (!fresh)
+    return LF_FAIL_NOMEM (err);
+  int fd LF_CLEANUP (lf_closep) = openat (dir, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (fd < 0)
     return LF_FAIL (err, LF_EXIT_IO, name, "", "cannot prepare: %s", strerror (errno));
   ssize_t w = write (fd, text, n);
-  int e = w < 0 ? errno : ENOSPC;
+  int e = w == (ssize_t) n ? 0 : w < 0 ? errno : ENOSPC;
   /* The umask must not decide who can read it. */
-  if (w == (ssize_t) n && fchmod (fd, 0644) == 0)
-    return close (fd), 0;
-  close (fd);
+  if (!e && (fchmod (fd, 0644) < 0 || renameat (dir, fresh, dir, name) < 0))
+    e = errno;
+  if (!e)
+    return 0;
+  unlinkat (dir, fresh, 0);
   return LF_FAIL (err, LF_EXIT_IO, name, "", "cannot prepare: %s", strerror (e));
 }
 

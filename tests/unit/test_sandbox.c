@@ -512,6 +512,36 @@ test_many (void **state)
   plan_fini (&p);
 }
 
+/* Files that all sandboxes of a user see are made by each process that starts. Those that are there stay as they are; one that has to change is
+ * another file, so that what runs keeps what it has open and mapped. */
+static void
+test_files_are_never_rewritten (void **state)
+{
+  (void) state;
+  lf_error err = { 0 };
+  struct stat before, after;
+  char dir[] = "/tmp/lfetc-XXXXXX", path[64], text[8] = "";
+  assert_non_null (mkdtemp (dir));
+  snprintf (path, sizeof path, "%s/passwd", dir);
+  assert_int_equal (lf_sb_etc_make (dir, &err), 0);
+  assert_int_equal (stat (path, &before), 0);
+  assert_true (before.st_size > 100);
+  assert_int_equal (lf_sb_etc_make (dir, &err), 0);
+  assert_int_equal (stat (path, &after), 0);
+  assert_true (after.st_ino == before.st_ino && after.st_mtim.tv_sec == before.st_mtim.tv_sec && after.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
+  int fd = open (path, O_RDWR | O_TRUNC | O_CLOEXEC);
+  assert_int_equal (write (fd, "other", 5), 5);
+  assert_int_equal (lf_sb_etc_make (dir, &err), 0);
+  assert_int_equal (pread (fd, text, sizeof text - 1, 0), 5);
+  assert_string_equal (text, "other");
+  close (fd);
+  assert_int_equal (stat (path, &after), 0);
+  assert_true (after.st_size == before.st_size);
+  snprintf (path, sizeof path, "%s/passwd.%d", dir, (int) getpid ());
+  assert_int_equal (access (path, F_OK), -1);
+  assert_int_equal (lf_rm_rf (dir, &err), 0);
+}
+
 /* ---- when the daemon dies -------------------------------------------------------------------------------- */
 
 static void
@@ -716,6 +746,7 @@ run_mode (const mode *m)
                                            cmocka_unit_test (test_freeze),
                                            cmocka_unit_test (test_network_none),
                                            cmocka_unit_test (test_many),
+                                           cmocka_unit_test (test_files_are_never_rewritten),
                                            cmocka_unit_test (test_daemon_killed),
                                            cmocka_unit_test (test_bad_plans),
                                            cmocka_unit_test (test_garbage),
