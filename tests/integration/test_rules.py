@@ -42,7 +42,7 @@ class Result:
 def judge(run, function):
     """judge(code, *options) runs it and gives what the rules say."""
 
-    def call(code, *options, files=None, memory=1769, timeout=30, count=1, name="f"):
+    def call(code, *options, files=None, memory=1769, timeout=120, count=1, name="f"):
         target = function(name, {"lambda_function.py": code, **(files or {})})
         args = ["run", target, "--json", "--interpreter", PYTHON, "-n", count]
         for option, value in (("--memory", memory), ("--timeout", timeout)):
@@ -90,12 +90,12 @@ FAILURES = {
     "threads": ("too_many_processes", simple("import threading\ne = threading.Event()\nt = [threading.Thread(target=e.wait, daemon=True) for _ in range(900)]\n"
                                             "try:\n  for x in t: x.start()\nfinally: e.set()"),
                 simple("from concurrent.futures import ThreadPoolExecutor as E\nwith E(8) as p: return sum(p.map(int, range(900)))")),
-    "cpu-timeout": ("timeout_cpu", simple("import time\nwhile time.process_time() < 0.6: pass"), None),
-    "waiting": ("timeout_waiting", simple("import time\ntime.sleep(1.5)"), None),
+    "cpu-timeout": ("timeout_cpu", simple("import time\nwhile time.process_time() < 1: pass"), None),
+    "waiting": ("timeout_waiting", simple("import time\ntime.sleep(3.2)"), None),
     "memory": ("out_of_memory", simple("import numpy as np\nreturn float(np.ones(30 << 20).sum())"), None),
     "model-load": ("out_of_memory_init", simple("return len(model)", "model = bytearray(b'x' * (110 << 20))\n"), None),
 }
-OPTIONS = {"cpu-timeout": dict(memory=128, timeout=4), "waiting": dict(timeout=1), "memory": dict(memory=192), "model-load": dict(memory=192)}
+OPTIONS = {"cpu-timeout": dict(memory=128, timeout=10), "waiting": dict(timeout=3), "memory": dict(memory=192), "model-load": dict(memory=192)}
 
 
 @pytest.mark.parametrize("name", FAILURES)
@@ -229,15 +229,18 @@ def quick_platform(tmp_path):
 
 def test_init_advice(judge, quick_platform):
     """Init slow for its share of the CPU; what a larger size would change is computed from what it used."""
-    profile = quick_platform(6000)
-    code = simple("return 1", "import time\nbegan = time.monotonic()\nwhile time.process_time() < 0.3: pass\ntook = time.monotonic() - began\n"
-                              "if took > 3: time.sleep(max(0, 5.4 - took))\n")
-    bad = judge(code, "--profile", profile, memory=128)
+    profile = quick_platform(9000)
+    code = simple("return 1", "import os, time\nbegan = time.monotonic()\nwhile time.process_time() < 0.3: pass\n"
+                              "if os.environ['AWS_LAMBDA_FUNCTION_MEMORY_SIZE'] == '128':\n    while time.monotonic() - began < 8.15: time.sleep(0.01)\n")
+    for _ in range(3):
+        bad = judge(code, "--profile", profile, memory=128)
+        if "init_timeout" not in bad.violations:  # the machine stood still just then, and it was too late to be near
+            break
     assert "init_near" in bad.violations, bad
     told = re.search(r"At 1769 MB, one whole CPU, init would take about ([\d.]+) (m?)s", bad.violations["init_near"]["fix"])
     good = judge(code, "--profile", profile, *bad.fix("init_near"))
     assert good.status == ["ok"] and not good.violations, good
-    assert 0.3 <= float(told[1]) / (1000 if told[2] else 1) < 4 and good.out["invocations"][0]["init_us"] < bad.out["invocations"][0]["init_us"] / 2, (told[0], good)
+    assert 0.3 <= float(told[1]) / (1000 if told[2] else 1) < 7 and good.out["invocations"][0]["init_us"] < bad.out["invocations"][0]["init_us"] / 2, (told[0], good)
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
@@ -322,7 +325,7 @@ def test_node(run, function, name):
 
     def call(line, *options):
         code = f"const fs = require('fs'), os = require('os')\nexports.handler = async () => {{ {line}; return 1 }}\n"
-        return Result(run("run", function("n", {"index.js": code}), "--json", "--memory", "1769", "--timeout", "30", *options))
+        return Result(run("run", function("n", {"index.js": code}), "--json", "--memory", "1769", "--timeout", "120", *options))
 
     bad = call(line)
     assert bad.status == ["function_error"] and bad.violations[rule]["severity"] == "broken", bad
@@ -340,7 +343,7 @@ def node(body):
 
 
 def test_node_garbage_is_no_growth(run, function):
-    call = lambda body, *options: Result(run("run", function("n", {"index.js": node(body)}), "--json", "--timeout", "30", *options))
+    call = lambda body, *options: Result(run("run", function("n", {"index.js": node(body)}), "--json", "--timeout", "120", *options))
     good = call("const a = []; for (let i = 0; i < 20000; i++) a.push({i, s: 'x' + i}); return a.length", "--memory", "512", "-n", "40")
     assert set(good.status) == {"ok"} and not good.violations, good
     bad = call("keep.push(Buffer.alloc(10 << 20, 1)); return keep.length", "--memory", "1024", "-n", "14")
@@ -572,13 +575,14 @@ def test_what_others_refuse_is_in_their_log(run, too_large, tmp_path, command):
 
 
 def test_work_after_the_response(judge):
-    code = simple('t = threading.Thread(target=work)\nt.start()\nreturn 1', 'import threading, time\ndef work():\n    time.sleep(0.2)\n    open("/tmp/done", "w").write("x")\n')
+    code = simple('t = threading.Thread(target=work)\nt.start()\nreturn 1', 'import threading, time\ndef work():\n    time.sleep(3)\n    open("/tmp/done", "w").write("x")\n')
     bad = judge(code)
     assert bad.status == ["ok"] and bad.violations["work_after_response"]["severity"] == "near", bad
     assert not judge(code.replace("return 1", "t.join()")).violations
     computing = simple("threading.Thread(target=work, daemon=True).start()", "import threading\ndef work():\n    while True: pass\n")
-    assert "work_after_response" in judge(computing).violations
-    process = simple('subprocess.Popen(["sleep", "5"])', "import subprocess\n")
+    # Whether a thread computes is told by what it computes between the response and the freeze, which on a busy machine may be nothing.
+    assert "work_after_response" in judge(computing, count=5).violations
+    process = simple('subprocess.Popen(["sleep", "60"])', "import subprocess\n")
     assert "work_after_response" in judge(process).violations
     assert not judge(simple('subprocess.Popen(["sleep", "0.1"]).wait()', "import subprocess\n")).violations
 
@@ -597,8 +601,8 @@ def test_what_an_earlier_invocation_left(judge):
 
 def test_threads_for_a_part_of_a_cpu(judge):
     """OpenBLAS with its two threads on 0.14 of a CPU: the visible CPUs are two, as on Lambda."""
-    code = simple("import time\nimport numpy as np\na = np.random.rand(900, 900)\nend = time.monotonic() + 3\nwhile time.monotonic() < end: a @ a")
-    for _ in range(3):  # on a busy machine the threads may not get even their share
+    code = simple("import time\nimport numpy as np\na = np.random.rand(900, 900)\nend = time.monotonic() + 6\nwhile time.monotonic() < end: a @ a")
+    for _ in range(6):  # on a busy machine the threads may not get even their share
         bad = judge(code, memory=256)
         if bad.violations:
             break
@@ -606,7 +610,8 @@ def test_threads_for_a_part_of_a_cpu(judge):
     option = bad.fix("cpu_threads")
     assert option == ["--env", "OMP_NUM_THREADS=1"]
     good = judge(code, *option, memory=256)
-    assert good.status == ["ok"] and not good.violations, good
+    # One thread at 0.14 of a CPU is short of it too, which is said when it takes five seconds.
+    assert good.status == ["ok"] and set(good.violations) <= {"cpu_starved"}, good
 
 
 
@@ -614,8 +619,8 @@ def test_threads_of_an_earlier_invocation(judge):
     """Two threads computed in the first invocation and only wait in the second, which computes alone."""
     code = simple("global calls\ncalls += 1\nif calls == 1: list(pool.map(compute, range(2)))\nelse: compute(0)",
                   "import hashlib, time\nfrom concurrent.futures import ThreadPoolExecutor\npool, calls, text = ThreadPoolExecutor(2), 0, bytes(1 << 20)\n"
-                  "def compute(_):\n    end = time.monotonic() + 1.3\n    while time.monotonic() < end: hashlib.sha256(text)\n")
-    for _ in range(3):  # as above
+                  "def compute(_):\n    end = time.monotonic() + 3\n    while time.monotonic() < end: hashlib.sha256(text)\n")
+    for _ in range(6):  # as above
         r = judge(code, memory=512, count=2)
         if r.violations:
             break
@@ -624,8 +629,8 @@ def test_threads_of_an_earlier_invocation(judge):
 
 
 def test_init_that_is_given_up(judge, quick_platform):
-    profile = quick_platform(3000)
-    code = simple("return 1", "import time\nwhile time.process_time() < 0.28: pass\n")
+    profile = quick_platform(8000)
+    code = simple("return 1", "import time\nwhile time.process_time() < 0.8: pass\n")
     bad = judge(code, "--profile", profile, memory=128)
     v = bad.violations["init_timeout"]
     assert bad.status == ["ok"] and v["severity"] == "broken" and re.search(r"init would take about [\d.]+ m?s. Give `--memory 1769`", v["fix"]), bad
@@ -638,7 +643,7 @@ def test_init_that_is_given_up(judge, quick_platform):
 
 def test_the_same_words_everywhere(run, function, tmp_path):
     target = function("f", {"lambda_function.py": FAILURES["relative"][1]})
-    r = run("run", target, "--json", "--interpreter", PYTHON, "--memory", "1769", "--timeout", "30")
+    r = run("run", target, "--json", "--interpreter", PYTHON, "--memory", "1769", "--timeout", "120")
     v = json.loads(r.stdout)["violations"][0]
     assert v["message"] in r.stderr and "fix: " + v["fix"] in r.stderr
     request_id = json.loads(r.stdout)["invocations"][0]["request_id"]
@@ -653,7 +658,7 @@ def test_the_same_words_everywhere(run, function, tmp_path):
 
 def test_a_daemon_says_it_once_and_counts(serve, function):
     target = function("f", {"lambda_function.py": FAILURES["relative"][1]})
-    d = serve(target, args=["--interpreter", PYTHON, "--memory", "1769", "--timeout", "30"])
+    d = serve(target, args=["--interpreter", PYTHON, "--memory", "1769", "--timeout", "120"])
     for _ in range(3):
         assert d.invoke("f").error
     (v,) = {r["message"] for r in d.rows("SELECT message FROM violations")}
@@ -690,7 +695,7 @@ HEALTHY = {
     "files-closed": (simple('for _ in range(300):\n  with open("/etc/passwd") as f: f.read()'), dict(count=6)),
     "printed": (simple('for i in range(2000): print("no space left for doubt, permission granted, memory fine", i)'), dict(count=3)),
     "large-response": (simple('return "x" * 5000000'), {}),
-    "slow-but-in-time": (simple("import time\ntime.sleep(2)"), dict(timeout=3)),
+    "slow-but-in-time": (simple("import time\ntime.sleep(2)"), dict(timeout=8)),
     "own-value-error": (simple('raise ValueError("the image is empty")'), dict(status="function_error", count=6)),
     "own-key-error": (simple('return event["missing"]'), dict(status="function_error")),
     "own-missing-file": (simple('return open("/var/task/model.bin").read()'), dict(status="function_error")),
