@@ -2,7 +2,7 @@
  *
  * The smallest runtime client: one keep-alive connection, asks for the next invocation, sends the event back as the response. Used
  * as the `bootstrap` of a provided.al2023 function and, as it is, against the relay. An event {"hold_ms":N} is answered after N
- * milliseconds. With the argument "--now" it only prints the monotonic clock in microseconds and ends: the moment it was exec'd.
+ * milliseconds; one of {"crash": ends it by a signal. With the argument "--now" it only prints the monotonic clock in microseconds and ends: the moment it was exec'd.
  * With "--wait" it waits.
  */
 #include <arpa/inet.h>
@@ -104,7 +104,9 @@ hear (int fd, size_t *n)
 static void
 hold (const char *body, size_t n)
 {
-  static const char key[] = "{\"hold_ms\":";
+  static const char key[] = "{\"hold_ms\":", crash[] = "{\"crash\":";
+  if (n > sizeof crash - 1 && memcmp (body, crash, sizeof crash - 1) == 0)
+    abort ();
   if (n > sizeof key - 1 && memcmp (body, key, sizeof key - 1) == 0)
     {
       long ms = strtol (body + sizeof key - 1, NULL, 10);

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Many invocations over many functions, with timeouts, lost environments and reaping: the daemon's memory, descriptors, threads and latency must be
+"""Many invocations over many functions, with timeouts, crashes, lost environments, new code and reaping: the daemon's memory, descriptors, threads and latency must be
 flat, and the log's size per invocation constant. Prints the slopes of the second half, per 100,000 invocations.
 
 usage: soak.py BUILD SOURCE [INVOCATIONS [FUNCTIONS [CALLERS]]]"""
+import contextlib
 import http.client
 import json
 import os
@@ -12,6 +13,7 @@ import random
 import re
 import shutil
 import signal
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -22,6 +24,8 @@ import time
 BUILD, SOURCE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 TOTAL, FUNCTIONS, CALLERS = ([int(a) for a in sys.argv[3:]] + [1000000, 50, 8][len(sys.argv) - 3:])[:3]
 SAMPLES = 40
+EVENTFUL = ((4001, "timeout"), (5003, "lost"), (6007, "crash"), (7001, "reload"))  # every so many invocations
+EVENTS = {"timeout": '{"hold_ms":5000}', "crash": '{"crash":1}'}
 # What one sample may grow by per 100,000 invocations without being called a leak.
 ALLOWED = {"memory_kb": 2048, "descriptors_per_environment": 0.5, "threads": 1, "latency_us": 300, "log_bytes_per_invocation": 100}
 
@@ -55,11 +59,13 @@ class Soak:
                     return
                 self.done += 1
                 n = self.done
-            kind = "timeout" if n % 4001 == 0 else "lost" if n % 5003 == 0 else "ok"
+            kind = next((what for every, what in EVENTFUL if n % every == 0), "ok")
             if kind == "lost":
                 self.lose(r)
+            if kind == "reload":
+                self.change(r.randrange(FUNCTIONS), n)
             start = time.perf_counter()
-            c.request("POST", f"/2015-03-31/functions/f{r.randrange(FUNCTIONS)}/invocations", '{"hold_ms":5000}' if kind == "timeout" else '{"n":1}')
+            c.request("POST", f"/2015-03-31/functions/f{r.randrange(FUNCTIONS)}/invocations", EVENTS.get(kind, '{"n":1}'))
             a = c.getresponse()
             a.read()
             took = time.perf_counter() - start
@@ -68,6 +74,14 @@ class Soak:
                     self.latencies.append(took)
                 key = f"{a.status} {a.headers.get('X-Amz-Function-Error') or ''}".strip()
                 self.bad[key] = self.bad.get(key, 0) + 1
+
+    def change(self, function, n):
+        """New code, put in place at once: the function's next invocation is cold with it."""
+        old, new = self.top / f"f{function}" / "bootstrap", self.top / f"new{n}"
+        shutil.copy(BUILD / "tests" / "bench" / "bench_runtime", new)
+        with open(new, "ab") as f:
+            f.write(b"\0%d" % n)
+        os.replace(new, old)
 
     def lose(self, r):
         """Somebody kills an environment from outside."""
@@ -121,6 +135,11 @@ class Soak:
             print(f"slope of {key}: {k:+.2f} per 100,000 invocations (allowed {allowed})")
             if k > allowed and TOTAL >= 200000:  # a short run is warming up all the time
                 grown.append(key)
+        with contextlib.closing(sqlite3.connect(self.top / "log.db")) as log:
+            rows, reloads = (log.execute(q).fetchone()[0] for q in ("SELECT count(DISTINCT request_id) FROM invocations", "SELECT count(*) FROM environments WHERE end_reason = 'reload'"))
+        print(f"{rows} invocations are in the log; {reloads} environments ended because of new code")
+        if rows != TOTAL:
+            grown.append(f"the log holds {rows} of {TOTAL}")
         print("answers:", ", ".join(f"{n} x {k}" for k, n in sorted(self.bad.items())))
         return grown
 
