@@ -214,6 +214,12 @@ void lf_sandbox_tasks (const lf_sandbox *s, lf_sb_tasks *t);
 /* A second look at the suspects, a moment later: threads of the runtime that have computed since are at work too (but not where a library is loaded whose threads
  * spin before they sleep), and so are other processes that do not wait to be given work. False: none of them is. */
 bool lf_sandbox_tasks_again (const lf_sandbox *s, lf_sb_tasks *t);
+/* Pages of files (and of /tmp) that the runtime's process has mapped and that are in memory. A few microseconds. */
+int64_t lf_sandbox_mapped (const lf_sandbox *s);
+/* How many of them it touches: from a beginning to a look, at least so many bytes (no page of its own is counted instead). LF_NONE or false: not known. Each
+ * walks all its pages, a millisecond for some hundred megabytes: only where lf_sandbox_mapped gives reason to, and not often. */
+bool lf_sandbox_touched_begin (const lf_sandbox *s);
+int64_t lf_sandbox_touched (const lf_sandbox *s);
 void lf_sandbox_mark (lf_sandbox *s);            /* an invocation begins */
 /* Kills everything, removes cgroup and mounts. Asynchronous part: lf_sandbox_destroy starts it; DEAD comes on ctl_fd (or at once);
  * then lf_sandbox_free, which does not block (it retries rmdir of the cgroup a bounded number of times). */

@@ -85,7 +85,7 @@ call_new (lf_engine *e, lf_live_fn *fn, const char *request_id, uint8_t random[1
   lf_buf_init (&c->body, 0);
   lf_buf_init (&c->tail, 0);
   lf_record_init (&c->record);
-  c->response_bytes = c->cpu_us = c->throttled_us = c->tmp_growth = c->init_wall_us = c->init_cpu_us = LF_NONE;
+  c->files_touched = c->response_bytes = c->cpu_us = c->throttled_us = c->tmp_growth = c->init_wall_us = c->init_cpu_us = LF_NONE;
   c->usage = (lf_sb_usage){ LF_NONE, LF_NONE, LF_NONE, LF_NONE, LF_NONE, LF_NONE };
   e->calls++;
   fn->calls++;
@@ -382,7 +382,9 @@ look_at_tasks (lf_call *c)
     return;
   lf_sandbox_counts (env->sb, &c->record.fds, &c->record.processes);
   env->counted_at = now;
+  c->looked = true;
   lf_judge_measure (c);
+  lf_judge_files (c);
 }
 
 static void

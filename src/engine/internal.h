@@ -95,6 +95,7 @@ struct lf_live_env
   int64_t init_cpu_base;
   lf_time_us counted_at;    /* descriptors and processes */
   lf_sb_tasks tasks;        /* when last looked at */
+  enum { LF_FILES_FIT, LF_FILES_BEGUN, LF_FILES_LOOKED } files; /* is it looked at which pages of mapped files are touched? */
 };
 
 struct lf_call
@@ -128,7 +129,7 @@ struct lf_call
   lf_sb_usage usage;         /* at the end */
   int64_t cpu_us, throttled_us, tmp_growth;
   int64_t init_wall_us, init_cpu_us; /* of the last init while it was bound; LF_NONE */
-  int64_t left_running, busy_threads;
+  int64_t left_running, busy_threads, files_touched;
   bool init_done, base64;
   bool looked;               /* at its tasks; once */
   lf_buf tail;
@@ -250,6 +251,7 @@ void lf_call_release (lf_call *c);
 void lf_refused_judge (lf_function *f, const char *target, const lf_profile *p, const lf_error *why, lf_refused *out);
 
 /* judge.c */
+void lf_judge_files (lf_call *c);                             /* the files that it has mapped */
 void lf_judge_measure (lf_call *c);                           /* what its tasks do, now that its outcome is known */
 bool lf_judge_measure_again (lf_call *c);                     /* a moment later: more of them are at work than it seemed */
 int lf_judge_late (lf_call *c, lf_error *err);                /* what that means for a call that is judged already, behind c->violations */

@@ -54,7 +54,6 @@ lf_judge_measure (lf_call *c)
   lf_sandbox_tasks (env->sb, &env->tasks);
   take_left_running (c);
   c->busy_threads = env->tasks.busy;
-  c->looked = true;
 }
 
 bool
@@ -66,6 +65,26 @@ lf_judge_measure_again (lf_call *c)
     return false;
   take_left_running (c);
   return before == 0 && c->left_running > 0;
+}
+
+/* Do the files that it has mapped fit beside its memory? If not, how much of them does one invocation touch: begun at the end of one, looked at at the
+ * end of the next, once in an environment. */
+void
+lf_judge_files (lf_call *c)
+{
+  lf_live_env *env = c->env;
+  int64_t allowed = c->fn->prep.f.memory_mb * LF_MB, used = env->usage.memory_bytes;
+  if (env->files == LF_FILES_LOOKED || used == LF_NONE || !c->inv.responded)
+    return;
+  if (env->files == LF_FILES_BEGUN)
+    {
+      c->files_touched = lf_sandbox_touched (env->sb);
+      env->files = LF_FILES_LOOKED;
+      return;
+    }
+  int64_t mapped = lf_sandbox_mapped (env->sb);
+  if (mapped != LF_NONE && used + mapped > allowed && lf_sandbox_touched_begin (env->sb))
+    env->files = LF_FILES_BEGUN;
 }
 
 /* FNV-1a: only equality within one environment matters. */
@@ -179,6 +198,8 @@ lf_call_judge (lf_call *c, lf_error *err)
     x.response = (lf_str){ c->body.data, c->body.len };
   x.left_running = c->left_running;
   x.busy_threads = c->busy_threads;
+  x.files_touched = c->files_touched;
+  x.memory_now = c->usage.memory_bytes;
   size_t n = lf_judge (&x, r.received_us, e->judged);
   if (n == 0)
     return 0;

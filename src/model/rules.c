@@ -354,6 +354,20 @@ memory_free (judge *j)
   return used != LF_NONE && used < allowed / 2 && note_limit (j, LF_LIM_MEMORY);
 }
 
+/* What it holds and the files it goes through: together more than there is. */
+static bool
+files_do_not_fit (judge *j)
+{
+  const lf_facts *x = j->x;
+  char held[48], touched[48];
+  if (x->memory_now == LF_NONE || x->files_touched == LF_NONE || x->memory_now + x->files_touched <= lf_judge_allowed (j, LF_LIM_MEMORY))
+    return false;
+  lf_show_amount (x->memory_now, "bytes", held, sizeof held);
+  lf_show_amount (x->files_touched, "bytes", touched, sizeof touched);
+  note (j, "%s held, %s of mapped files touched", held, touched);
+  return true;
+}
+
 static bool
 waited (judge *j)
 {
@@ -535,7 +549,7 @@ lf_rule_find (const char *id)
 void
 lf_facts_init (lf_facts *x, const lf_function *f, const lf_profile *p, const lf_enforcement *e, const lf_record *r)
 {
-  *x = (lf_facts){ .f = f, .p = p, .e = e, .r = r, .init_wall_us = LF_NONE, .init_cpu_us = LF_NONE };
+  *x = (lf_facts){ .f = f, .p = p, .e = e, .r = r, .init_wall_us = LF_NONE, .init_cpu_us = LF_NONE, .memory_now = LF_NONE, .files_touched = LF_NONE };
   if (r != NULL)
     x->output = (lf_str){ r->log_tail, r->log_tail != NULL ? r->log_tail_len : 0 };
 }

@@ -291,6 +291,25 @@ w_memory_reason (const judge *j, char *out, size_t cap)
 }
 
 static void
+w_memory_now (const judge *j, char *out, size_t cap)
+{
+  lf_show_amount (j->x->memory_now, "bytes", out, cap);
+}
+
+static void
+w_files_touched (const judge *j, char *out, size_t cap)
+{
+  lf_show_amount (j->x->files_touched, "bytes", out, cap);
+}
+
+static void
+w_files_fit (const judge *j, char *out, size_t cap)
+{
+  int64_t mb = round_up (mb_up (with_margin (j->x->memory_now + j->x->files_touched)), LF_ADVICE_MEMORY_STEP_MB), max = j->x->p->memory_max_mb;
+  snprintf (out, cap, "%" PRId64, mb < max ? mb : max);
+}
+
+static void
 w_allocation (const judge *j, char *out, size_t cap)
 {
   char show[48];
@@ -683,6 +702,9 @@ static const struct
   { "init_advice", w_init_advice },
   { "memory_fit", w_memory_fit },         /* MB to try, and from what it was computed */
   { "memory_reason", w_memory_reason },
+  { "memory_now", w_memory_now },         /* held at the end, and mapped files touched; the size that has room for both */
+  { "files_touched", w_files_touched },
+  { "files_fit", w_files_fit },
   { "allocation", w_allocation },         /* ": 7.5 GB at once" */
   { "tmp_fit", w_tmp_fit },
   { "tmp_reason", w_tmp_reason },

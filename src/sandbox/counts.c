@@ -102,6 +102,16 @@ lf_sandbox_counts (const lf_sandbox *s, int64_t *fds, int64_t *processes)
     }
 }
 
+pid_t
+lf_sb_runtime_pid (const lf_sandbox *s)
+{
+  counting c = { .n = 0 };
+  pid_t top = lf_sandbox_pid (s);
+  if (top > 0)
+    children (&c, top);
+  return c.n > 0 ? c.pid[0] : 0;
+}
+
 /* ---- what the tasks do ---------------------------------------------------------------------------------------------------------------- */
 
 typedef struct task

@@ -11,7 +11,7 @@ src_sandbox_liblf_sandbox_a_SOURCES += src/sandbox/cgroup_impl.h src/sandbox/cgr
 src_sandbox_liblf_sandbox_a_SOURCES += \
 	src/sandbox/sandbox_impl.h \
 	src/sandbox/clone.c \
-	src/sandbox/counts.c \
+	src/sandbox/counts.c src/sandbox/pages.c \
 	src/sandbox/host.c \
 	src/sandbox/host_files.c \
 	src/sandbox/host_sys.c \

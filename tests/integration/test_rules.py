@@ -193,6 +193,25 @@ def test_memory_grows(judge):
     assert not judge(simple("keep.append(bytearray(b'x' * (4 << 20)))\ndel keep[:]", "keep = []\n"), memory=512, count=8).violations
 
 
+WEIGHTS = ('import mmap\nfile = open("/var/task/weights.bin", "rb")\nweights = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)\n'
+           "def lambda_handler(event, context):\n    return len(weights[:PART:4096])\n")
+
+
+def test_mapped_weights_beside_little_memory(judge, function, tmp_path):
+    """Weights of 150 MB that every invocation goes through: on Lambda they are read from disk each time unless there is room for them."""
+    with open(function("f", {"weights.bin": ""}) / "weights.bin", "wb") as f:
+        f.truncate(150 << 20)
+    code = WEIGHTS.replace("PART", "")
+    bad = judge(code, memory=128, count=5)
+    v = bad.violations["page_cache"]
+    assert set(bad.status) == {"ok"} and list(bad.violations) == ["page_cache"] and v["severity"] == "near" and v["times"] == 1, bad
+    assert re.search(r"holds [\d.]+ MB and went through 1[45]\d(\.\d)? MB of mapped files", v["message"]), v
+    good = judge(code, *bad.fix("page_cache"), count=5)
+    assert good.status == ["ok"] * 5 and not good.violations, good
+    part = judge(WEIGHTS.replace("PART", "40 << 20"), memory=128, count=5)  # the rest of it is in memory as well, but nobody needs it
+    assert part.status == ["ok"] * 5 and not part.violations, part
+
+
 def test_memory_grows_until_it_is_killed(judge):
     bad = judge(simple("keep.append(bytearray(b'x' * (16 << 20)))", "keep = []\n"), memory=192, count=14)
     assert "out_of_memory" in bad.status and "out_of_memory_growth" in bad.violations, bad

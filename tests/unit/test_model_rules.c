@@ -348,6 +348,7 @@ broken_package (setting *s, const char *kind)
   MAKE (allocation_refused, FAILED ("MemoryError")) \
   MAKE (memory_growing, growing (s, LF_TREND_MEMORY, 10 * LF_MB)) \
   MAKE (memory_near, s->r.max_memory_bytes = 120 * LF_MB) \
+  MAKE (page_cache, s->x.memory_now = 60 * LF_MB, s->x.files_touched = 80 * LF_MB) \
   MAKE (tmp_full_leftovers, s->r.tmp_used_bytes = 512 * LF_MB, s->h.tmp_before = 400 * LF_MB) \
   MAKE (tmp_full, s->r.tmp_used_bytes = 512 * LF_MB) \
   MAKE (tmp_full_meanwhile, FAILED ("[Errno 28] No space left on device")) \
