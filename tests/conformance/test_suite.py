@@ -98,7 +98,7 @@ class Wrong(http.server.BaseHTTPRequestHandler):
 
 def suite(*args):
     env = dict(os.environ, TOP_SRCDIR=str(world.SRC), TOP_BUILDDIR=str(world.BUILD))
-    return subprocess.run([sys.executable, str(HERE / "run.py"), *args], capture_output=True, text=True, env=env, timeout=300)
+    return subprocess.run([sys.executable, str(HERE / "run.py"), *args], capture_output=True, text=True, env=env, timeout=900)
 
 
 def test_a_wrong_endpoint_fails():
@@ -132,7 +132,7 @@ def test_a_foreign_endpoint_that_is_right(tmp_path):
         r = suite("--endpoint", endpoint, *chosen, "--case", "inv-headers")
     finally:
         p.terminate()
-        p.wait(30)
+        p.wait(60)
     assert r.returncode == 0, r.stdout
     assert "not covered inv-headers: the endpoint has no function inv-headers" in r.stdout
     assert r.stdout.endswith("5 passed, 0 failed, 1 not covered\n")

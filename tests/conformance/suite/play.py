@@ -103,13 +103,13 @@ class Play:
         """The lines of the call before come after its answer: they are not this call's."""
         last = self.w.last_id
         if last:
-            wait_for(lambda: f"REPORT RequestId: {last}" in (text := self.w.log_since(0)) or re.search(rf'platform\.report[^\n]*"{last}"', text), f"the REPORT line of {last}", 10)
+            wait_for(lambda: f"REPORT RequestId: {last}" in (text := self.w.log_since(0)) or re.search(rf'platform\.report[^\n]*"{last}"', text), f"the REPORT line of {last}")
 
     def join(self, step):
         t, box, offset = self.background.pop(step["join"])
-        t.join(150)
+        t.join(300)
         if t.is_alive():
-            raise Mismatch(f"{step['join']}: no answer within 150 s")
+            raise Mismatch(f"{step['join']}: no answer within 300 s")
         if "error" in box:
             raise box["error"]
         self.check_answer(step, box["answer"], offset)
@@ -172,7 +172,7 @@ class Play:
             if key not in expect:
                 continue
             want = expect[key].split("\n")[:-1] if isinstance(expect[key], str) else expect[key]
-            end = time.monotonic() + 5
+            end = time.monotonic() + 30
             while True:
                 # What the daemon says beside Lambda's lines is no part of them.
                 text = re.sub(r"^lambdafit: [^\n]*: (BROKEN|NEAR) [^\n]*\n  fix: [^\n]*\n", "", self.w.log_since(offset), flags=re.M)
@@ -231,7 +231,7 @@ class Play:
         s = step["sql"]
         query, want = self.fill(s["query"]), s["gives"]
         last = None
-        end = time.monotonic() + s.get("within_s", 10)
+        end = time.monotonic() + s.get("within_s", 60)
         while True:
             rows = [list(r.values()) for r in self.w.rows(query)]
             try:
@@ -249,7 +249,7 @@ class Play:
         data = self.fill(s["send"]).encode("latin-1")
         if "size" in s:
             data += b"x" * s["size"]
-        with socket.create_connection((self.w.host, self.w.port), timeout=20) as c:
+        with socket.create_connection((self.w.host, self.w.port), timeout=60) as c:
             got = b""
             try:
                 c.sendall(data)
@@ -286,7 +286,7 @@ class Play:
                 last[0] = e
                 return False
 
-        wait_for(look, lambda: str(last[0]), want.get("within_s", 15))
+        wait_for(look, lambda: str(last[0]), want.get("within_s", 60))
 
     def daemon(self, step):
         how = step["daemon"]
@@ -312,9 +312,9 @@ class Play:
     def command(self, step, args, env, stdin):
         expect = step.get("expect", {})
         try:
-            p = subprocess.run(args, input=stdin, capture_output=True, text=True, env=world.clean_environment(env), cwd=self.w.folder, timeout=120, errors="replace")
+            p = subprocess.run(args, input=stdin, capture_output=True, text=True, env=world.clean_environment(env), cwd=self.w.folder, timeout=600, errors="replace")
         except subprocess.TimeoutExpired:
-            raise Mismatch("the command did not end within 120 s")
+            raise Mismatch("the command did not end within 600 s")
         if "status" in expect and p.returncode != expect["status"]:
             raise Mismatch(f"exit status: expected {expect['status']}, got {p.returncode}: {match.short(p.stderr, 2000)}")
         for k in ("stdout", "stderr"):
@@ -332,7 +332,7 @@ class Play:
             raise NotCovered("the program that asks the core is not built (make check builds it)")
         questions = "".join(json.dumps(q) + "\n" for q in s["ask"])
         args = [str(world.CORE), world.profile_argument(self.case.profile, self.w.folder)]
-        p = subprocess.run(args, input=questions, capture_output=True, text=True, env=world.clean_environment(), timeout=60)
+        p = subprocess.run(args, input=questions, capture_output=True, text=True, env=world.clean_environment(), timeout=300)
         if p.returncode != 0:
             raise Mismatch(f"core: {p.returncode} {p.stderr}")
         match.check_value("core", [json.loads(line) for line in p.stdout.splitlines()], s["gives"], self.names)
@@ -357,7 +357,7 @@ class Play:
                 last[0] = e
                 return False
 
-        wait_for(look, lambda: str(last[0]), s.get("within_s", 15))
+        wait_for(look, lambda: str(last[0]), s.get("within_s", 60))
 
     def step(self, step):
         for kind in ("invoke", "request"):

@@ -29,7 +29,7 @@ class NotCovered(Exception):
     """The case cannot be decided here; why is the text."""
 
 
-def wait_for(look, what, seconds=30.0):
+def wait_for(look, what, seconds=60.0):
     end = time.monotonic() + seconds
     while True:
         value = look()
@@ -60,7 +60,7 @@ class Answer:
         return self.body.decode("utf-8", "surrogateescape")
 
 
-def http_request(host, port, method, path, headers, body, timeout=150):
+def http_request(host, port, method, path, headers, body, timeout=300):
     """One request on a connection of its own; the path goes out as it is."""
     conn = http.client.HTTPConnection(host, port, timeout=timeout)
     began = time.monotonic()
@@ -220,7 +220,7 @@ class Own:
     def prepare(self, case):
         pass
 
-    def request(self, method, path, headers, body, timeout=150):
+    def request(self, method, path, headers, body, timeout=300):
         return http_request(self.host, self.port, method, path, headers, body, timeout)
 
     def log_size(self):
@@ -251,7 +251,7 @@ class Own:
         if self.process and self.process.poll() is None:
             self.process.send_signal(how)
             try:
-                self.process.wait(30)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -271,7 +271,7 @@ class Foreign:
         self.lock = threading.Lock()
         self.known = {}
 
-    def request(self, method, path, headers, body, timeout=150):
+    def request(self, method, path, headers, body, timeout=300):
         return http_request(self.host, self.port, method, path, headers, body, timeout)
 
     def prepare(self, case):
