@@ -14,6 +14,17 @@ packages_test=(libcmocka-dev python3-pytest python3-yaml python3-boto3 awscli py
   python3-numba python3-nltk git curl tmux sqlite3 zip unzip golang-go nodejs npm
   g++ cmake libcurl4-openssl-dev libtool python3-dev python3-pip xz-utils qemu-system-x86 busybox-static cpio util-linux procps chromium)
 
+# Runs what fetches something from elsewhere, three times at most: one failed download is no failure.
+again () {
+  local try
+  for try in 1 2; do
+    "$@" && return 0
+    printf '%s: failed, once more in %d s: %s\n' "${0##*/}" $((try * 10)) "$*" >&2
+    sleep $((try * 10)) # nothing here could be waited for
+  done
+  "$@"
+}
+
 # Installs what is missing of the named packages; asks for nothing when all are there.
 install_packages () {
   command -v dpkg-query >/dev/null || fail "this script installs Debian packages; on another system install: $*"
@@ -32,8 +43,8 @@ install_packages () {
   local sudo=()
   [ "$(id -u)" = 0 ] || sudo=(sudo)
   [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || fail "not root and no sudo; install these packages first: ${missing[*]}"
-  "${sudo[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  again "${sudo[@]}" apt-get update -qq
+  again "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o Acquire::Retries=3 "${missing[@]}" >/dev/null
 }
 
 # Configures (once) and builds in $1, with the configure options that follow.
