@@ -32,7 +32,7 @@ class Browser:
         for domain in ("Page", "Network", "Log", "Runtime"):
             self.page(f"{domain}.enable")
 
-    def message(self, seconds=60):
+    def message(self, seconds=180):
         end = time.monotonic() + seconds
         while b"\0" not in self.rest:
             if not select.select([self.answers], [], [], max(end - time.monotonic(), 0))[0]:
@@ -81,7 +81,7 @@ class Browser:
         os.close(self.answers)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(30)
+        self.process.wait(60)
         self.err.close()
 
 

@@ -27,7 +27,7 @@ class Screen:
         self.wait("prompt>")
 
     def tmux(self, *args):
-        return subprocess.run(["tmux", "-S", self.socket, *args], capture_output=True, text=True, check=True, timeout=30).stdout
+        return subprocess.run(["tmux", "-S", self.socket, *args], capture_output=True, text=True, check=True, timeout=120).stdout
 
     def keys(self, *keys):
         self.tmux("send-keys", "-t", "t", *keys)

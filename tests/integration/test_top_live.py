@@ -164,7 +164,7 @@ def test_the_terminal_disappears(screen, log):  # noqa: F811
     s.top(log)
     pid = s.pid()
     s.tmux("kill-server")
-    wait_for(lambda: not os.path.exists(f"/proc/{pid}") or "State:\tZ" in pathlib.Path(f"/proc/{pid}/status").read_text(), "the program ends with its terminal", 10)
+    wait_for(lambda: not os.path.exists(f"/proc/{pid}") or "State:\tZ" in pathlib.Path(f"/proc/{pid}/status").read_text(), "the program ends with its terminal")
 
 
 def test_the_log_is_locked_for_a_while(screen, log):  # noqa: F811
@@ -271,7 +271,7 @@ def test_the_daemon_goes_and_comes_back(screen, log):  # noqa: F811
         silent.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         silent.bind(("127.0.0.1", port))
         silent.listen()
-        silent.settimeout(10)
+        silent.settimeout(60)
         silent.accept()
         for _ in range(3):
             s.keys("?")
