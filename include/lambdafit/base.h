@@ -64,7 +64,14 @@ lf_error_none (lf_error *err)
 }
 
 /* Fills *err and is the value -1. WHY is a printf format. Use: return LF_FAIL (err, LF_EXIT_IO, path, "fix text", "cannot: %s", strerror (e)); */
-#define LF_FAIL(err, status, what, fix, ...) lf_error_set ((err), (status), __FILE__, __LINE__, (what), (fix), __VA_ARGS__)
+#define LF_FAIL(err, status, what, fix, ...) lf_failed (lf_error_set ((err), (status), __FILE__, __LINE__, (what), (fix), __VA_ARGS__))
+/* Says where a compiler or an analyzer can see it that what failed is -1. */
+static inline int
+lf_failed (int minus_one)
+{
+  (void) minus_one;
+  return -1;
+}
 int lf_error_set (lf_error *err, lf_exit status, const char *file, int line, const char *what, const char *fix, const char *why, ...)
     LF_PRINTF (7, 8);
 /* Out of memory, said once in one way. Also the value -1. */
@@ -117,6 +124,8 @@ typedef struct lf_yaml_diag { char text[400]; int line, column; } lf_yaml_diag;
 void lf_yaml_diag_read (lf_yaml_diag *to, const char *p, size_t n);
 /* Whole-string decimal integer in [min,max]; 0 or -1. Leading blanks, signs other than '-', and trailing text are refused. */
 int lf_parse_i64 (const char *s, int64_t min, int64_t max, int64_t *out);
+/* The digits at *p as a number of at most `max`; *p then points behind them. 0, or -1 (no digit, or too large; nothing changes). */
+int lf_take_i64 (const char **p, int64_t max, int64_t *out);
 void lf_freep (void *p);                                        /* LF_CLEANUP for any malloc'd pointer: frees *(void **) p */
 /* Length of the valid UTF-8 prefix of p[0..n). */
 size_t lf_utf8_valid (const char *p, size_t n);

@@ -27,6 +27,7 @@ typedef struct lf_args
   const char *host, *port_file;
   int64_t port, account_concurrency;
   const char *rate_limit;
+  const char *keep;
   bool no_reload;
   /* log */
   const char *function, *since, *explain;

@@ -31,6 +31,7 @@ typedef struct lf_serve_options
   lf_network network;
   int64_t keepalive_ms;       /* LF_NONE: the profile's */
   bool strict_runtime;
+  lf_keep keep;               /* what the log keeps; both LF_NONE: all */
 } lf_serve_options;
 /* Serves until SIGTERM or SIGINT; a second signal ends at once. 0, or -1. */
 int lf_serve (const lf_serve_options *o, lf_error *err);

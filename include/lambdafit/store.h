@@ -46,6 +46,12 @@ int lf_store_events (lf_store *s, lf_event_each each, void *user, lf_error *err)
 int lf_store_commit (lf_store *s, lf_error *err);
 bool lf_store_dirty (const lf_store *s);
 
+/* What a log keeps: the newest `rows` invocations, those received within `age_us`; LF_NONE: no such bound. Where both are set, each lets rows go. */
+typedef struct lf_keep { int64_t rows, age_us; } lf_keep;
+/* From now on older invocations, and what belongs to them, are removed in the background and the file becomes smaller; no commit waits for that longer
+ * than a few milliseconds. Call it before anybody is served: a file that was not made for it is rebuilt first, which takes a second for each 100 MB or so. */
+int lf_store_keep (lf_store *s, const lf_keep *keep, lf_error *err);
+
 /* What `check` knows of an invocation that it made. Integers may be LF_NONE, problem NULL. */
 typedef struct lf_check_row
 {

@@ -264,7 +264,12 @@ make_event (lf_api_invoke *a, lf_http_req *r, const lf_function *f, lf_url_reque
   u->prefix = prefix;
   u->source_ip = peer;
   u->port = lf_api_port (a);
-  return lf_url_event (f, u, event);
+  int rc = lf_url_event (f, u, event);
+  /* What was made here goes with this function. */
+  u->headers = NULL;
+  u->headers_n = 0;
+  u->domain = u->prefix = u->source_ip = NULL;
+  return rc;
 }
 
 static void

@@ -75,6 +75,21 @@ lf_str_ieq (lf_str a, const char *b)
 }
 
 int
+lf_take_i64 (const char **p, int64_t max, int64_t *out)
+{
+  const char *s = *p;
+  int64_t v = 0;
+  if (*s < '0' || *s > '9')
+    return -1;
+  for (; *s >= '0' && *s <= '9'; s++)
+    if (__builtin_mul_overflow (v, 10, &v) || __builtin_add_overflow (v, *s - '0', &v) || v > max)
+      return -1;
+  *p = s;
+  *out = v;
+  return 0;
+}
+
+int
 lf_parse_i64 (const char *s, int64_t min, int64_t max, int64_t *out)
 {
   if (!s)

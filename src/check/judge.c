@@ -197,7 +197,7 @@ expectations (judge *j)
       r->used = wrong;
       r->allowed = 0;
       if (wrong)
-        say (r, "%lld of %lld responses are not as expected: %s", (long long) wrong, (long long) (wrong + right), first->problem ? first->problem : "");
+        say (r, "%lld of %lld responses are not as expected: %s", (long long) wrong, (long long) wrong + (long long) right, first->problem ? first->problem : "");
       else
         say (r, "there was no response to compare");
       snprintf (r->fix, sizeof r->fix, "%s", wrong ? "If the new answer is right, correct what is expected; else find what changed it: the model, its input, a library's version."

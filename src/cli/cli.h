@@ -46,6 +46,8 @@ int lf_help_generate (const char *format, lf_error *err); /* man, markdown, bash
 /* Fills *out from the function options (profile loaded by the caller). */
 int lf_args_function (const lf_args *a, lf_function *out, lf_error *err);
 lf_profile *lf_args_profile (const lf_args *a, lf_error *err);
+/* "90s", "10m", "2h", "7d", "4w" in microseconds. 0 or -1. */
+int lf_args_span (const char *s, int64_t *us);
 /* "90s", "10m", "2h", "7d" before now, or a date and time in UTC, as microseconds since the epoch. */
 int lf_args_since (const char *s, int64_t *us, lf_error *err);
 /* The event's text: a file, "-", or JSON itself; default "{}". Checked to be JSON. */

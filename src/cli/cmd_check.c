@@ -135,19 +135,20 @@ read_events (lf_checking *k, lf_error *err)
 static int
 read_shard (lf_checking *k, lf_error *err)
 {
-  int i = 0, n = 0, end = 0;
+  int64_t i = 0, n = 0;
+  const char *at = k->a->shard;
   k->shard = k->shards = 1;
   if (!k->a->shard)
     return 0;
   if (k->a->from)
     return LF_FAIL (err, LF_EXIT_USAGE, "--shard", "leave one of the two out", "--from judges a whole log and runs nothing");
-  if (sscanf (k->a->shard, "%d/%d%n", &i, &n, &end) != 2 || k->a->shard[end] || i < 1 || n < i || n > 1000)
+  if (lf_take_i64 (&at, 1000, &i) < 0 || *at++ != '/' || lf_take_i64 (&at, 1000, &n) < 0 || *at || i < 1 || n < i)
     return LF_FAIL (err, LF_EXIT_USAGE, "--shard", "the first of three is --shard 1/3", "\"%.40s\" is no part I/N", k->a->shard);
   if (k->a->update)
     return LF_FAIL (err, LF_EXIT_USAGE, "--update", "merge the logs of all shards, then: lambdafit check --from MERGED.db --update",
                     "a shard measures only a part of what a baseline holds");
-  k->shard = i;
-  k->shards = n;
+  k->shard = (int) i;
+  k->shards = (int) n;
   return 0;
 }
 

@@ -24,20 +24,31 @@ on_stop (int signum)
   stop_signal = signum;
 }
 
+int
+lf_args_span (const char *s, int64_t *us)
+{
+  int64_t n;
+  static const struct { const char *unit; int64_t seconds; } units[] = { { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 }, { "w", 604800 } };
+  if (lf_take_i64 (&s, 999999999, &n) == 0)
+    for (size_t i = 0; i < LF_ARRAY_LEN (units); i++)
+      if (strcmp (s, units[i].unit) == 0 && n < INT64_MAX / 1000000 / units[i].seconds)
+        {
+          *us = n * units[i].seconds * 1000000;
+          return 0;
+        }
+  return -1;
+}
+
 /* "90s", "10m", "2h", "7d" before now, or a date and time in UTC. */
 int
 lf_args_since (const char *s, int64_t *us, lf_error *err)
 {
-  char *end;
-  long long n = strtoll (s, &end, 10);
-  static const struct { const char *unit; int64_t seconds; } units[] = { { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", 86400 }, { "w", 604800 } };
-  if (end != s && n >= 0 && n < 1000000000)
-    for (size_t i = 0; i < LF_ARRAY_LEN (units); i++)
-      if (strcmp (end, units[i].unit) == 0)
-        {
-          *us = lf_wall_us () - n * units[i].seconds * 1000000;
-          return 0;
-        }
+  int64_t span;
+  if (lf_args_span (s, &span) == 0)
+    {
+      *us = lf_wall_us () - span;
+      return 0;
+    }
   static const char *const formats[] = { "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d" };
   for (size_t i = 0; i < LF_ARRAY_LEN (formats); i++)
     {

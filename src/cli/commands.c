@@ -29,7 +29,7 @@ const lf_command lf_commands[] = {
     "  lambdafit serve api/ worker/ --memory 512 --timeout 30\n"
     "  lambdafit serve . --port 0 --port-file port &\n"
     "  aws lambda invoke --endpoint-url http://127.0.0.1:3001 --function-name api out.json\n",
-    "@function template parameter host port port-file db quiet verbose account-concurrency rate-limit no-reload", 0, -1, lf_cmd_serve },
+    "@function template parameter host port port-file db quiet verbose account-concurrency rate-limit keep no-reload", 0, -1, lf_cmd_serve },
   { "validate", "validate [OPTIONS]", "what a deployment would refuse in a template",
     "Reads a SAM or CloudFormation template (-t, or the one in the current directory) and lists what a deployment would refuse: settings out of range,\n"
     "names, sizes of environment and packages, layers, unknown properties, functions and references that lead nowhere; each with its line. What only a\n"

@@ -62,6 +62,7 @@ const lf_opt lf_opts[] = {
   TEXT ("port-file", 0, "FILE", port_file, NULL, "write the port here, whole, when ready to serve"),
   INT ("account-concurrency", 0, "N", account_concurrency, 1, 10000000, "the profile's", "the account's concurrency limit"),
   TEXT ("rate-limit", 0, "on|off", rate_limit, "off", "enforce requests per second (10 for each unit of concurrency)"),
+  TEXT ("keep", 0, "N|TIME", keep, "all", "what the log keeps: the newest N invocations (100 or more), or those of the last 7d, 12h, 30m; older ones go while it serves"),
   FLAG ("no-reload", 0, no_reload, "go on with the code of the start when a function's files change"),
   FLAG ("tail", 0, tail, "print the end of the invocation's log to standard error"),
   FLAG ("async", 0, async, "asynchronous invocation: queued, retried, no response"),

@@ -71,7 +71,7 @@ place (double v, double least, double most, bool powers)
 static void
 line_chart (lf_buf *b, const char *title, const char *left, const char *right, const series *s, size_t n, bool powers)
 {
-  double x0 = 0, x1 = 0, y0 = powers ? 0 : 0, y1 = 0;
+  double x0 = 0, x1 = 0, y0 = 0, y1 = 0;
   bool any = false;
   for (size_t k = 0; k < n; k++)
     for (size_t i = 0; i < s[k].n; i++)

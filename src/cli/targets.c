@@ -118,6 +118,8 @@ override (const lf_args *a, lf_function *f, lf_error *err)
       for (size_t i = 0; i < o.env.n && rc == 0; i++)
         {
           char *eq = strchr (o.env.v[i], '=');
+          if (!eq)
+            continue;
           *eq = 0;
           if (lf_strv_setenv (&f->env, o.env.v[i], eq + 1) < 0)
             rc = LF_FAIL_NOMEM (err);

@@ -140,7 +140,8 @@ static int
 serve (lf_server *s, const lf_serve_options *o, lf_error *err)
 {
   int port = o->port;
-  if (lf_live_open (&s->live, &o->live, err) < 0 || lock_log (s, err) < 0 || clear_up (s, err) < 0 || open_deploy (s, o, err) < 0
+  if (lf_live_open (&s->live, &o->live, err) < 0 || lock_log (s, err) < 0 || clear_up (s, err) < 0
+      || ((o->keep.rows != LF_NONE || o->keep.age_us != LF_NONE) && lf_store_keep (s->live.store, &o->keep, err) < 0) || open_deploy (s, o, err) < 0
       || lf_engine_check_destinations (s->live.engine, err) < 0 || lf_engine_resume_events (s->live.engine, err) < 0)
     return -1;
   if (!(s->api = lf_api_invoke_new (s->live.engine, s->deploy, &s->live.loop, o->host, &port, err)))

@@ -120,13 +120,14 @@ static int
 read_meta (const char *dir, lf_pkg_meta *m)
 {
   LF_CLEANUP (lf_freep) char *path = lf_asprintf ("%s/meta", dir);
-  FILE *f = path ? fopen (path, "re") : NULL;
-  if (!f)
+  lf_buf text LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&text, 0);
+  lf_error ignored;
+  int64_t bytes, files;
+  if (!path || lf_read_file (path, 200, &text, &ignored) < 0 || lf_buf_add (&text, "", 1) < 0)
     return -1;
-  long long bytes, files;
-  int n = fscanf (f, "%lld %lld", &bytes, &files);
-  fclose (f);
-  if (n != 2 || bytes < 0 || files < 0)
+  const char *at = text.data;
+  if (lf_take_i64 (&at, INT64_MAX, &bytes) < 0 || *at++ != ' ' || lf_take_i64 (&at, INT64_MAX, &files) < 0)
     return -1;
   *m = (lf_pkg_meta){ .bytes = bytes, .files = files };
   return 0;

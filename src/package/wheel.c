@@ -85,8 +85,9 @@ platform_fits (const char *tag, const lf_build_options *o)
   const char *cpu = o->arch == LF_ARCH_ARM64 ? "_aarch64" : "_x86_64";
   if (!lf_ends (tag, cpu) || !strstr (tag, "linux") || lf_starts (tag, "musllinux"))
     return false;
-  int major = 0, minor = 0;
-  if (sscanf (tag, "manylinux_%d_%d_", &major, &minor) == 2)
+  int64_t major, minor;
+  const char *at = tag + strlen ("manylinux_");
+  if (lf_starts (tag, "manylinux_") && lf_take_i64 (&at, INT32_MAX, &major) == 0 && *at++ == '_' && lf_take_i64 (&at, INT32_MAX, &minor) == 0 && *at == '_')
     return major < 2 || (major == 2 && minor <= o->glibc_minor);
   return true; /* manylinux1, 2010, 2014 and plain linux */
 }

@@ -119,7 +119,7 @@ reap_pass (const lf_cgp_kernel *k, int dirfd, const char *name, int depth)
     }
   struct dirent *e;
   while (depth < TREE_DEPTH_MAX && (e = readdir (dir)) != NULL)
-    if (e->d_type == DT_DIR && strcmp (e->d_name, ".") && strcmp (e->d_name, ".."))
+    if (e->d_type == DT_DIR && strcmp (e->d_name, ".") != 0 && strcmp (e->d_name, "..") != 0)
       reap_pass (k, fd, e->d_name, depth + 1);
   closedir (dir);
   int r = k->rmdir_at (dirfd, name);
@@ -169,11 +169,13 @@ locked (int basefd, const char *name)
 bool
 lf_cgp_is_dead_parent (int basefd, const char *name)
 {
-  long long pid, start;
-  int n = 0, more = 0;
-  if (sscanf (name, LF_CGP_PREFIX "%lld-%lld%n-%*d%n", &pid, &start, &n, &more) < 2)
+  int64_t pid, start, serial;
+  const char *at = name + strlen (LF_CGP_PREFIX);
+  if (!lf_starts (name, LF_CGP_PREFIX) || lf_take_i64 (&at, INT32_MAX, &pid) < 0 || *at++ != '-' || lf_take_i64 (&at, INT64_MAX, &start) < 0)
     return false;
-  if (name[more ? more : n] || pid <= 1 || pid > INT32_MAX || start < 0)
+  if (*at == '-' && (at++, lf_take_i64 (&at, INT64_MAX, &serial) < 0))
+    return false;
+  if (*at || pid <= 1)
     return false;
   return start_time ((pid_t) pid) != start && !locked (basefd, name);
 }
@@ -357,7 +359,7 @@ static bool
 name_ok (const char *name)
 {
   size_t n = strlen (name);
-  return n && n < LF_CG_NAME_MAX && name[0] != '.' && !strchr (name, '/') && !strchr (name, '\n') && strcmp (name, LF_CGP_FROZEN);
+  return n && n < LF_CG_NAME_MAX && name[0] != '.' && !strchr (name, '/') && !strchr (name, '\n') && strcmp (name, LF_CGP_FROZEN) != 0;
 }
 
 static void

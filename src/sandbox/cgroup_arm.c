@@ -46,9 +46,9 @@ request_do (request *r)
   char text[96];
   const uint64_t one = 1;
   int n = snprintf (text, sizeof text, "%d %d %lld", r->event, r->usage, (long long) r->threshold);
-  ssize_t w = write (r->control, text, (size_t) n);
-  w = write (r->event, &one, sizeof one);
-  (void) w;
+  ssize_t asked = write (r->control, text, (size_t) n), told = write (r->event, &one, sizeof one);
+  (void) asked;
+  (void) told;
 }
 
 static void *

@@ -238,7 +238,7 @@ static char *
 below (const char *own, const char *root)
 {
   size_t n = strcmp (root, "/") ? strlen (root) : 0;
-  if (strstr (own, "/..") || strncmp (own, root, n) || (own[n] && own[n] != '/'))
+  if (strstr (own, "/..") || strncmp (own, root, n) != 0 || (own[n] && own[n] != '/'))
     return NULL;
   while (own[n] == '/')
     n++;

@@ -39,6 +39,11 @@ typedef struct child
 
 #if defined __SANITIZE_ADDRESS__
 #define NO_SANITIZE __attribute__ ((no_sanitize_address))
+#elif defined __SANITIZE_THREAD__
+#define NO_SANITIZE __attribute__ ((no_sanitize_thread))
+/* The thread sanitizer takes a `clone` for a fork, after which it watches nothing any more. This is glibc's other name for it. */
+extern int __clone (int (*fn) (void *), void *stack, int flags, void *arg, ...);
+#define clone __clone
 #else
 #define NO_SANITIZE
 #endif

@@ -106,7 +106,7 @@ cache_make (int dir, int host, const texts *t, lf_error *err)
         return -1;
       int fd LF_CLEANUP (lf_closep) = openat (from, "level", O_RDONLY | O_CLOEXEC);
       ssize_t n = fd < 0 ? -1 : read (fd, level, sizeof level - 1);
-      bool shared = n > 0 && atoi (level) >= 3;
+      bool shared = n > 0 && level[0] >= '3'; /* one digit; from the third level on a cache is not one core's own */
       if (lf_sb_puts_at (to, "shared_cpu_list", shared ? t->all : t->own, err) < 0
           || lf_sb_puts_at (to, "shared_cpu_map", shared ? t->all_mask : t->own_mask, err) < 0)
         return -1;

@@ -25,6 +25,7 @@ pkglibexec_PROGRAMS += lambdafit-init
 lambdafit_init_SOURCES = src/sandbox/init/wire.h src/sandbox/init/init.h src/sandbox/init/main.c src/sandbox/init/parse.c src/sandbox/init/mounts.c \
 	src/sandbox/init/confine.c src/sandbox/init/run.c \
 	src/sandbox/init/filter.h src/sandbox/init/filter.c src/sandbox/init/filter32.c src/sandbox/init/denied.def
+lambdafit_init_CFLAGS = $(AM_CFLAGS) $(LF_INIT_CFLAGS)
 lambdafit_init_LDFLAGS = $(AM_LDFLAGS) $(LF_INIT_LDFLAGS)
 # What the machine can enforce.
 src_sandbox_liblf_sandbox_a_SOURCES += src/sandbox/probe_impl.h src/sandbox/probe.c src/sandbox/probe_ns.c src/sandbox/probe_cg.c

@@ -240,15 +240,16 @@ static int
 bind_parts (lf_sb_plan *p, const lf_interpreter *i)
 {
   int rc = add_bind (p, i->path, i->path);
-  int major = 0, minor = 0;
-  if (rc < 0 || !i->version || sscanf (i->version, "%d.%d", &major, &minor) != 2)
+  int64_t major, minor;
+  const char *at = i->version;
+  if (rc < 0 || !at || lf_take_i64 (&at, 999, &major) < 0 || *at++ != '.' || lf_take_i64 (&at, 999, &minor) < 0)
     return rc;
   static const char *const parts[] = { "lib/python%d.%d", "lib64/python%d.%d", "lib/libpython%d.%d.so.1.0", "lib64/libpython%d.%d.so.1.0" };
   for (size_t k = 0; rc == 0 && k < LF_ARRAY_LEN (parts); k++)
     {
       char below[64];
       const char *percent = strchr (parts[k], '%');
-      snprintf (below, sizeof below, "%.*s%d.%d%s", (int) (percent - parts[k]), parts[k], major, minor, percent + strlen ("%d.%d"));
+      snprintf (below, sizeof below, "%.*s%d.%d%s", (int) (percent - parts[k]), parts[k], (int) major, (int) minor, percent + strlen ("%d.%d"));
       LF_CLEANUP (lf_freep) char *path = lf_asprintf ("%s/%s", strcmp (i->prefix, "/") == 0 ? "" : i->prefix, below);
       if (!path)
         return -1;

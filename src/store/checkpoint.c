@@ -25,7 +25,8 @@
  * they are made all the same, since reading that many single rows would be slow. */
 #define ROLL_QUIET_MS 500
 #define ROLL_BACKLOG 100000
-#define ROLL_BUSY_MS 100      /* how long a rollup waits for the writer */
+#define ROLL_BUSY_MS 100      /* how long a rollup, or taking old rows away, waits for the writer */
+#define RETAIN_COMMITS 256    /* after so many it is looked whether old rows are to go */
 #define RESTART_BUSY_MS 5     /* the longest that a restart may hold the writer for the sake of readers */
 
 struct lf_checkpointer
@@ -35,7 +36,11 @@ struct lf_checkpointer
   pthread_mutex_t lock;
   pthread_cond_t wake;
   atomic_bool stop;
-  bool wanted, roll;
+  bool wanted, roll, retain;
+  lf_keep keep;          /* written before `keeps` is set */
+  bool keeps;
+  lf_retaining retaining;
+  unsigned retained;     /* commits at the last look for old rows: only this thread's */
   atomic_uint commits;
   unsigned rolled;       /* commits at the last rollups: only this thread's */
   int soft, hard;        /* the two sizes, in pages */
@@ -76,6 +81,18 @@ roll (lf_checkpointer *c)
   return more;
 }
 
+/* Old rows go; true if there are more of them. */
+static bool
+retain (lf_checkpointer *c)
+{
+  sqlite3_busy_timeout (c->db, ROLL_BUSY_MS);
+  int rc = lf_retain (c->db, &c->keep, &c->retaining, &c->stop);
+  sqlite3_busy_timeout (c->db, RESTART_BUSY_MS);
+  if (rc == LF_RETAINED)
+    checkpoint (c);
+  return rc == SQLITE_OK;
+}
+
 /* Waits to be woken, or for a quiet moment after commits, or for too many of them. */
 static void
 wait_for_work (lf_checkpointer *c)
@@ -94,6 +111,11 @@ wait_for_work (lf_checkpointer *c)
   end.tv_nsec %= 1000000000L;
   int rc = pthread_cond_timedwait (&c->wake, &c->lock, &end);
   unsigned now = atomic_load (&c->commits);
+  if (c->keeps && ((rc == ETIMEDOUT && now == before) || now - c->retained >= RETAIN_COMMITS))
+    {
+      c->retain = true;
+      c->retained = now;
+    }
   if ((rc == ETIMEDOUT && now == before) || now - c->rolled >= ROLL_BACKLOG)
     {
       c->roll = true;
@@ -108,25 +130,37 @@ serve (void *user)
   pthread_mutex_lock (&c->lock);
   while (!c->stop)
     {
-      if (!c->wanted && !c->roll)
+      if (!c->wanted && !c->roll && !c->retain)
         {
           wait_for_work (c);
           continue;
         }
-      bool wanted = c->wanted, rolling = c->roll;
-      c->wanted = c->roll = false;
+      bool wanted = c->wanted, retaining = c->retain, rolling = c->roll && !retaining; /* no sums of rows that are about to go */
+      c->wanted = c->retain = false;
+      c->roll = c->roll && !rolling;
       pthread_mutex_unlock (&c->lock);
       if (wanted)
         {
           checkpoint (c);
           atomic_store (&c->pending, false);
         }
-      bool more = rolling && roll (c);
+      bool more = rolling && roll (c), older = retaining && retain (c);
       pthread_mutex_lock (&c->lock);
       c->roll |= more;
+      c->retain |= older;
     }
   pthread_mutex_unlock (&c->lock);
   return NULL;
+}
+
+void
+lf_checkpointer_keep (lf_checkpointer *c, const lf_keep *keep)
+{
+  pthread_mutex_lock (&c->lock);
+  c->keep = *keep;
+  c->keeps = c->retain = true;
+  pthread_cond_signal (&c->wake);
+  pthread_mutex_unlock (&c->lock);
 }
 
 void

@@ -71,8 +71,16 @@ int lf_scan_rows (sqlite3 *db, int version, int64_t after, int64_t until, lf_log
 /* Makes the next rollup: SQLITE_OK; SQLITE_DONE when there are not yet rows enough; an error, when something is in the way or *stop. */
 int lf_roll (sqlite3 *db, atomic_bool *stop);
 
+/* Takes away rows that are not to be kept, for a fraction of a second, and remembers in *at where it was. SQLITE_OK: there is more to do; SQLITE_DONE:
+ * nothing was; LF_RETAINED: all is done, and a checkpoint makes the file smaller; else an error: something was in the way. */
+typedef struct lf_retaining { int64_t first, last, rows; } lf_retaining;
+#define LF_RETAINED SQLITE_ROW
+int lf_retain (sqlite3 *db, const lf_keep *keep, lf_retaining *at, const atomic_bool *stop);
+int lf_retain_prepare (sqlite3 *db);
+
 lf_checkpointer *lf_checkpointer_start (const char *path, lf_error *err);
 void lf_checkpointer_stop (lf_checkpointer *c);
+void lf_checkpointer_keep (lf_checkpointer *c, const lf_keep *keep);
 /* Called after each commit with the WAL's length in pages; never blocks. */
 void lf_checkpointer_note (lf_checkpointer *c, int pages);
 

@@ -13,6 +13,7 @@ src_store_liblf_store_a_SOURCES = \
 	src/store/open.c \
 	src/store/read.c \
 	src/store/record.def \
+	src/store/retain.c \
 	src/store/roll.c \
 	src/store/rollup.c \
 	src/store/samples.c \

@@ -242,6 +242,16 @@ open_writer (lf_store *s, lf_error *err)
   return 0;
 }
 
+int
+lf_store_keep (lf_store *s, const lf_keep *keep, lf_error *err)
+{
+  int rc = lf_retain_prepare (s->db);
+  if (rc != SQLITE_OK)
+    return lf_store_fail (s, rc, "rebuild it, so that old rows can leave it (--keep)", err);
+  lf_checkpointer_keep (s->checkpointer, keep);
+  return 0;
+}
+
 /* Turning a new file to write-ahead logging takes a lock for which SQLite does not wait: when several programs open the same new file,
  * one does it and the others come again. */
 lf_store *

@@ -56,8 +56,8 @@ start_colours (const char *theme)
     return 0;
   bool fine = COLORS >= 256 && (theme == NULL || strcmp (theme, "256") == 0);
   use_default_colors ();
-  for (short r = 0; r < LF_ROLE_COUNT; r++)
-    init_pair ((short) (r + 1), fine ? theme_table[r].c256 : theme_table[r].c16, -1);
+  for (int r = 0; r < LF_ROLE_COUNT; r++)
+    init_pair ((short) (r + 1), (short) (fine ? theme_table[r].c256 : theme_table[r].c16), -1);
   return 1;
 }
 

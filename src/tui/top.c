@@ -17,11 +17,14 @@
 static int
 parse_size (const char *size, int *w, int *h, lf_error *err)
 {
-  char rest;
-  *w = 80;
-  *h = 24;
-  if (size == NULL || (sscanf (size, "%4dx%4d%c", w, h, &rest) == 2 && *w >= 60 && *h >= 16 && *w <= LF_GRID_MAX && *h <= LF_GRID_MAX))
-    return 0;
+  int64_t columns = 80, lines = 24;
+  const char *at = size;
+  if (!size || (lf_take_i64 (&at, LF_GRID_MAX, &columns) == 0 && *at++ == 'x' && lf_take_i64 (&at, LF_GRID_MAX, &lines) == 0 && !*at && columns >= 60 && lines >= 16))
+    {
+      *w = (int) columns;
+      *h = (int) lines;
+      return 0;
+    }
   return LF_FAIL (err, LF_EXIT_USAGE, "--size", "give columns and lines, as in 120x40", "\"%.40s\" is not a size from 60x16 to %dx%d", size, LF_GRID_MAX, LF_GRID_MAX);
 }
 

@@ -8,6 +8,7 @@ tests_bench_bench_load_SOURCES = tests/bench/bench_load.c
 tests_bench_bench_load_LDADD = src/base/liblf_os.a src/base/liblf_base.a $(CJSON_LIBS) $(NETTLE_LIBS)
 # Runs inside a sandbox as `bootstrap`: static where that can be had, so that nothing but the kernel decides how fast it starts.
 tests_bench_bench_runtime_SOURCES = tests/bench/bench_runtime.c
+tests_bench_bench_runtime_CFLAGS = $(AM_CFLAGS) $(LF_INIT_CFLAGS)
 tests_bench_bench_runtime_LDFLAGS = $(AM_LDFLAGS) $(LF_INIT_LDFLAGS)
 tests_bench_bench_launch_SOURCES = tests/bench/bench_launch.c
 tests_bench_bench_launch_LDADD = src/sandbox/liblf_sandbox.a src/base/liblf_os.a src/base/liblf_base.a $(CJSON_LIBS) $(NETTLE_LIBS)

@@ -13,18 +13,24 @@ tests/faults/libfault.so: tests/faults/fault.c
 EXTRA_DIST += tests/soak/soak.py
 SOAK_ROUNDS = 10
 SOAK_INVOCATIONS = 1000000
-.PHONY: soak analyze valgrind
+.PHONY: soak valgrind
 soak: all tests/faults/libfault.so tests/bench/bench_runtime
 	/usr/bin/python3 '$(abs_top_srcdir)/tests/soak/soak.py' '$(abs_top_builddir)' '$(abs_top_srcdir)' $(SOAK_INVOCATIONS)
 	TOP_SRCDIR='$(abs_top_srcdir)' TOP_BUILDDIR='$(abs_top_builddir)' LF_FAULT_ROUNDS=$(SOAK_ROUNDS) \
 	  /usr/bin/python3 -m pytest -q -s -p no:cacheprovider '$(abs_top_srcdir)/tests/integration/test_faults.py' '$(abs_top_srcdir)/tests/integration/test_abuse.py'
 
-# gcc's analyzer over the sources of ANALYZE, without making anything. It knows nothing of buffers that move; what it says is to be read, not obeyed.
-ANALYZE = $(top_srcdir)/src/base/*.c $(top_srcdir)/src/http/*.c $(top_srcdir)/src/sandbox/*.c $(top_srcdir)/src/sandbox/init/*.c
-analyze:
-	@status=0; for f in $(ANALYZE); do \
-	  $(CC) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(AM_CFLAGS) $(LLHTTP_CFLAGS) -Wno-error -Wno-format-truncation -O1 -fanalyzer -c -o /dev/null $$f || { echo "$$f" >&2; status=1; }; \
-	done; exit $$status
+# gcc's analyzer and clang-tidy over all sources, or over the rooms in LINT_ROOMS.
+LINT_ROOMS =
+EXTRA_DIST += .clang-tidy
+.PHONY: lint
+lint: all
+	@$(top_srcdir)/scripts/lint --rooms '$(LINT_ROOMS)' '$(abs_top_srcdir)' $(CC) $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(AM_CFLAGS) $(LLHTTP_CFLAGS)
+
+# Every integration test that a build with sanitizers can pass, and more of the unit tests.
+.PHONY: sanitized
+sanitized:
+	BUILD_DIR='$(abs_top_builddir)' $(top_srcdir)/scripts/sanitized address --long
+	BUILD_DIR='$(abs_top_builddir)' $(top_srcdir)/scripts/sanitized thread --long
 
 # Unit tests that start no sandbox (valgrind does not know that kind of clone).
 VALGRIND_TESTS = tests/unit/test_base_buf tests/unit/test_base_json tests/unit/test_base_money tests/unit/test_fleet \

@@ -171,6 +171,19 @@ whole_integers_only (void **state)
   assert_true (v == INT64_MIN);
   assert_int_equal (lf_parse_i64 ("007", 7, 7, &v), 0);
   assert_int_equal (v, 7);
+  const char *at = "12/345x", *large = "9223372036854775808", *none = "-1";
+  assert_int_equal (lf_take_i64 (&at, 12, &v), 0);
+  assert_int_equal (v, 12);
+  assert_string_equal (at, "/345x");
+  at++;
+  assert_int_equal (lf_take_i64 (&at, 344, &v), -1);
+  assert_string_equal (at, "345x");
+  assert_int_equal (lf_take_i64 (&at, INT64_MAX, &v), 0);
+  assert_string_equal (at, "x");
+  assert_int_equal (lf_take_i64 (&at, 1, &v), -1);
+  assert_int_equal (lf_take_i64 (&large, INT64_MAX, &v), -1);
+  assert_int_equal (lf_take_i64 (&none, INT64_MAX, &v), -1);
+  assert_int_equal (v, 345);
   assert_int_equal (lf_parse_i64 ("8", 0, 7, &v), -1);
   assert_int_equal (lf_parse_i64 ("-1", 0, 7, &v), -1);
 }
