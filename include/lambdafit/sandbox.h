@@ -125,6 +125,7 @@ typedef struct lf_sb_plan
   lf_strv env;              /* complete environment; AWS_LAMBDA_RUNTIME_API is set by the driver before launch */
   int64_t memory_bytes, tmp_bytes, cpu_milli;
   int visible_cpus;
+  bool hides_cpu_lists;     /* /sys does not say which processors are possible and present: as Lambda's on arm64 */
   int64_t fds, processes, nproc_rlimit;
   lf_network network;
 } lf_sb_plan;

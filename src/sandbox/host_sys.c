@@ -138,9 +138,10 @@ cpu_make (int dir, int host, int number, int like, int cpus, lf_error *err)
 }
 
 int
-lf_sb_sys_make (const char *path, int cpus, lf_error *err)
+lf_sb_sys_make (const char *path, int cpus, bool hides_lists, lf_error *err)
 {
   static const char *const lists[] = { "online", "possible", "present" };
+  size_t lists_n = hides_lists ? 1 : LF_ARRAY_LEN (lists);
   static const char *const huge[] = { "enabled", "hpage_pmd_size" };
   texts t;
   make_texts (&t, 0, cpus);
@@ -151,7 +152,7 @@ lf_sb_sys_make (const char *path, int cpus, lf_error *err)
   int thp LF_CLEANUP (lf_closep) = dir < 0 ? -1 : lf_sb_folders (sys, "kernel/mm/transparent_hugepage", err);
   if (dir < 0 || thp < 0 || lf_sb_puts_at (dir, "offline", "\n", err) < 0)
     return -1;
-  for (size_t i = 0; i < LF_ARRAY_LEN (lists); i++)
+  for (size_t i = 0; i < lists_n; i++)
     if (lf_sb_puts_at (dir, lists[i], t.all, err) < 0)
       return -1;
   int from LF_CLEANUP (lf_closep) = open ("/sys/kernel/mm/transparent_hugepage", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

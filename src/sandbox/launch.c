@@ -86,16 +86,16 @@ add_tree (lf_buf *b, uint32_t *n, const char *dir, const char *where, bool split
 
 /* Made when the first environment with so many CPUs starts. */
 static int
-add_cpu_steps (lf_sb_host *h, int visible, lf_buf *b, uint32_t *n, lf_error *err)
+add_cpu_steps (lf_sb_host *h, int visible, bool hides_lists, lf_buf *b, uint32_t *n, lf_error *err)
 {
   int cpus = visible < 1 ? 1 : visible > LF_SB_CPUS_MAX ? LF_SB_CPUS_MAX : visible;
   char sys[4096], info[4096];
-  if (snprintf (sys, sizeof sys, "%s/sys-%d", h->state_dir, cpus) >= (int) sizeof sys
+  if (snprintf (sys, sizeof sys, "%s/sys-%d%s", h->state_dir, cpus, hides_lists ? "-unlisted" : "") >= (int) sizeof sys
       || snprintf (info, sizeof info, "%s/cpuinfo-%d", h->state_dir, cpus) >= (int) sizeof info)
     return LF_FAIL (err, LF_EXIT_USAGE, h->state_dir, "use a shorter path", "path too long");
-  if (!h->sys_made[cpus] && (lf_sb_sys_make (sys, cpus, err) < 0 || lf_sb_cpuinfo_make (info, cpus, err) < 0))
+  if (!h->sys_made[hides_lists][cpus] && (lf_sb_sys_make (sys, cpus, hides_lists, err) < 0 || lf_sb_cpuinfo_make (info, cpus, err) < 0))
     return -1;
-  h->sys_made[cpus] = true;
+  h->sys_made[hides_lists][cpus] = true;
   if (lf_sb_step (b, n, 'b', "sys", sys) < 0)
     return -1;
   return sysconf (_SC_NPROCESSORS_ONLN) == cpus ? 0 : lf_sb_step (b, n, 'f', "proc/cpuinfo", info);
@@ -117,7 +117,7 @@ add_plan_steps (lf_sb_host *h, const lf_sb_plan *p, lf_buf *b, uint32_t *n, lf_e
   for (size_t i = 0; i < p->binds_n; i++)
     if (add_bind (b, n, p->binds[i].from, p->binds[i].to ? p->binds[i].to : p->binds[i].from, err) < 0)
       return -1;
-  return add_cpu_steps (h, p->visible_cpus, b, n, err);
+  return add_cpu_steps (h, p->visible_cpus, p->hides_cpu_lists, b, n, err);
 }
 
 /* Neighbouring environments get neighbouring CPUs, so all of the machine is used. */

@@ -371,6 +371,7 @@ limits (lf_sb_plan *p, const lf_sb_plan_input *in)
   p->tmp_bytes = f->tmp_mb * LF_MB;
   p->cpu_milli = lf_profile_cpu_milli (in->p, f->memory_mb);
   p->visible_cpus = lf_profile_visible_cpus (in->p, f->memory_mb);
+  p->hides_cpu_lists = f->arch == LF_ARCH_ARM64;
   p->fds = in->p->fds_max;
   p->processes = in->p->processes_max;
   p->nproc_rlimit = in->p->nproc_rlimit;

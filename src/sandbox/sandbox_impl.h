@@ -58,7 +58,7 @@ struct lf_sb_host
   uint16_t cpus[LF_SB_CPUS_MAX]; /* the CPUs we may use */
   size_t cpus_n;
   size_t next_cpu; /* where the next environment's CPUs begin */
-  bool sys_made[LF_SB_CPUS_MAX + 1];
+  bool sys_made[2][LF_SB_CPUS_MAX + 1]; /* the second without lists of CPUs */
 };
 
 /* The vfork-like start of the helper in new namespaces, without any libc lock or allocation in the child (clone.c). `cgroup_fd` -1
@@ -95,7 +95,7 @@ void lf_sb_setup_error (const lf_sb_host *h, const lf_init_note *n, lf_error *er
 pid_t lf_sb_runtime_pid (const lf_sandbox *s); /* the process that the supervisor started, in our pid namespace; 0 */
 /* Prepared files: the /etc folder (host_files.c); for a number of CPUs the /sys folder and /proc/cpuinfo (host_sys.c). */
 int lf_sb_etc_make (const char *dir, lf_error *err);
-int lf_sb_sys_make (const char *dir, int cpus, lf_error *err);
+int lf_sb_sys_make (const char *dir, int cpus, bool hides_lists, lf_error *err);
 int lf_sb_cpuinfo_make (const char *path, int cpus, lf_error *err);
 /* The text of /proc/cpuinfo with `cpus` CPUs made from the host's; pure. Empty when there is nothing to make it from. */
 void lf_sb_cpuinfo (const char *host, int cpus, lf_buf *out);

@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -604,6 +605,37 @@ def test_work_after_the_response(judge):
     process = simple('subprocess.Popen(["sleep", "60"])', "import subprocess\n")
     assert "work_after_response" in judge(process).violations
     assert not judge(simple('subprocess.Popen(["sleep", "0.1"]).wait()', "import subprocess\n")).violations
+
+
+def test_a_timer_of_node_stands_still(serve, function):
+    """Work that a handler leaves to a timer is done when the next event comes, not when its time has come."""
+    code = """
+let set, fired = null
+exports.handler = async (event) => {
+  if (event.ask) return fired === null ? null : fired - set
+  set = Date.now()
+  fired = null
+  setTimeout(() => { fired = Date.now() }, event.ms)
+  if (event.wait) await new Promise((done) => setTimeout(done, 2 * event.ms))
+  return 'set'
+}
+"""
+    d = serve(function("n", {"index.js": code}), args=["--memory", 512, "--timeout", 30])
+    assert d.invoke("n", {"ms": 150}).json == "set"
+    began = time.monotonic()
+    wait_for(lambda: time.monotonic() - began > 1.2, "the timer's time has come long ago")
+    late = wait_for(lambda: d.invoke("n", {"ask": 1}).json, "the timer goes off, as events come again")
+    assert late >= 1000, late
+    assert d.invoke("n", {"ms": 50, "wait": True}).json == "set"  # the same, waited for
+    assert 50 <= d.invoke("n", {"ask": 1}).json < 1000
+
+
+def test_arm64_lists_no_processors(judge):
+    """What old versions of cpuinfo stumble over, there and nowhere else."""
+    code = simple('return [os.path.exists("/sys/devices/system/cpu/" + f) for f in ("possible", "present", "online")]', "import os\n")
+    arm = judge(code, "--arch", "arm64")
+    assert arm.out["invocations"][0]["response"] == [False, False, True] and not arm.violations, arm
+    assert judge(code).out["invocations"][0]["response"] == [True, True, True]
 
 
 def test_what_an_earlier_invocation_left(judge):
