@@ -124,6 +124,22 @@ is_base64 (char ch)
   return (ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '+' || ch == '/' || ch == '=';
 }
 
+/* Data has many different letters in a short run, padding and repeated ones have not. */
+#define VARIETY_MIN 24
+
+static bool
+is_data (const char *run, size_t n)
+{
+  bool seen[256] = { false };
+  size_t different = 0;
+  for (size_t i = 0; i < n; i++)
+    {
+      different += !seen[(unsigned char) run[i]];
+      seen[(unsigned char) run[i]] = true;
+    }
+  return different >= VARIETY_MIN;
+}
+
 bool
 lf_judge_base64 (const char *p, size_t n)
 {
@@ -134,7 +150,7 @@ lf_judge_base64 (const char *p, size_t n)
       run++;
     else
       {
-        in_runs += run >= RUN_MIN ? run : 0;
+        in_runs += run >= RUN_MIN && is_data (p + i - run, run) ? run : 0;
         run = 0;
       }
   return n >= RUN_MIN && in_runs > n / 2;

@@ -285,6 +285,13 @@ w_memory_fit (const judge *j, char *out, size_t cap)
 }
 
 static void
+w_memory_twice (const judge *j, char *out, size_t cap)
+{
+  int64_t step = j->x->p->memory_step_mb > 1 ? j->x->p->memory_step_mb : 1, mb = round_up (j->x->f->memory_mb * 2, step), max = j->x->p->memory_max_mb;
+  snprintf (out, cap, "%" PRId64, mb < max ? mb : max);
+}
+
+static void
 w_memory_reason (const judge *j, char *out, size_t cap)
 {
   memory_fit (j, out, cap);
@@ -540,7 +547,8 @@ w_resource (const judge *j, char *out, size_t cap)
   for (size_t i = 0; i < LF_ARRAY_LEN (texts); i++)
     if (lf_pattern_find (texts[i], "nltk.download('", line, sizeof line) && copy_between (line, "nltk.download('", "'", out, cap))
       return;
-  snprintf (out, cap, "RESOURCE");
+  /* TextBlob does not say which. */
+  snprintf (out, cap, "%s", strstr (j->line, "MissingCorpusError") != NULL ? "brown punkt_tab wordnet averaged_perceptron_tagger_eng conll2000" : "RESOURCE");
 }
 
 /* What was to be started, from the words of whoever could not. */
@@ -701,6 +709,7 @@ static const struct
   { "cpu_advice", w_cpu_advice },
   { "init_advice", w_init_advice },
   { "memory_fit", w_memory_fit },         /* MB to try, and from what it was computed */
+  { "memory_twice", w_memory_twice },
   { "memory_reason", w_memory_reason },
   { "memory_now", w_memory_now },         /* held at the end, and mapped files touched; the size that has room for both */
   { "files_touched", w_files_touched },

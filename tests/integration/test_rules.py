@@ -358,6 +358,22 @@ def test_node(run, function, name):
 
 
 
+def test_node_heap(run, function):
+    """Objects that fill V8's heap, which is half of the memory; twice as much has room for them."""
+    code = "const keep = []\nexports.handler = async () => { for (let i = 0; i < 20; i++) keep.push(new Array(1e6).fill(1.5)); return keep.length }\n"
+    call = lambda *options: Result(run("run", function("n", {"index.js": code}), "--json", "--timeout", "30", *options))
+    bad = call("--memory", "256")
+    assert bad.status == ["crash"] and bad.violations["javascript_heap"]["severity"] == "broken", bad
+    assert bad.fix("javascript_heap") == ["--memory", "512"]
+    good = call(*bad.fix("javascript_heap"))
+    assert good.status == ["ok"] and not good.violations, good
+
+
+def test_a_long_text_is_no_base64(judge):
+    bad = judge(simple('return "x" * 7000000'))
+    assert list(bad.violations) == ["response_too_large"], bad
+
+
 def node(body):
     return f"const fs = require('fs')\nlet keep = []\nexports.handler = async () => {{ {body} }}\n"
 

@@ -160,6 +160,7 @@ outputs (void **state)
     { "allocation_refused", "RuntimeError: [enforce fail at alloc_cpu.cpp:75] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 1073741824 bytes. Error code 12",
       "--memory 1280" },
     { "allocation_refused", "MemoryError: Unable to allocate 74.5 GiB for an array with shape (100000, 100000) and data type float64", "the most there is, for 74.5 GB" },
+    { "nltk_data", "[ERROR] MissingCorpusError: \rLooks like you are missing some required data for this feature.", "downloader -d nltk_data brown punkt_tab" },
     { "too_many_descriptors", "OSError: [Errno 24] Too many open files: 'x'", "with open" },
     { "too_many_descriptors", "Error: EMFILE: too many open files, open 'x'", "with open" },
     { "too_many_processes", "OpenBLAS blas_thread_init: pthread_create failed for thread 5 of 64: Resource temporarily unavailable", "OMP_NUM_THREADS" },
@@ -345,6 +346,7 @@ broken_package (setting *s, const char *kind)
   MAKE (out_of_memory_growth, s->r.status = LF_ST_OUT_OF_MEMORY, growing (s, LF_TREND_MEMORY, 10 * LF_MB)) \
   MAKE (out_of_memory_init, s->r.status = LF_ST_OUT_OF_MEMORY, s->r.cold = 1, s->x.init_wall_us = 5) \
   MAKE (out_of_memory, s->r.status = LF_ST_OUT_OF_MEMORY) \
+  MAKE (javascript_heap, FAILED ("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory")) \
   MAKE (allocation_refused, FAILED ("MemoryError")) \
   MAKE (memory_growing, growing (s, LF_TREND_MEMORY, 10 * LF_MB)) \
   MAKE (memory_near, s->r.max_memory_bytes = 120 * LF_MB) \
