@@ -53,7 +53,7 @@ void lf_prepared_fini (lf_prepared *p);
  * ones. What cannot be watched is served without that, and a note says so. */
 int lf_prepare_watched (lf_function *f, const char *target, const char *interpreter, bool strict, const lf_profile *p, lf_prepared *out, lf_refused *refused, lf_error *err);
 /* Once more, by its recipe. `old` is only read. On failure *out has nothing but, where one could be made, a new watch. */
-int lf_prepare_again (const lf_prepared *old, const lf_profile *p, lf_prepared *out, lf_error *err);
+int lf_prepare_again (const lf_prepared *old, const lf_profile *p, lf_prepared *out, lf_refused *refused, lf_error *err);
 
 /* ---- calls --------------------------------------------------------------------------------------------------------------------- */
 

@@ -248,6 +248,7 @@ void lf_call_tell (lf_call *c, const lf_error *failure);
 void lf_call_release (lf_call *c);
 
 /* refused.c: why could it not be made ready? `f` is what was known of it by then. */
+int lf_refused_write (lf_store *s, const lf_refused *r, lf_error *err); /* the rows alone */
 void lf_refused_judge (lf_function *f, const char *target, const lf_profile *p, const lf_error *why, lf_refused *out);
 
 /* judge.c */

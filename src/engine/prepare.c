@@ -247,7 +247,7 @@ lf_prepare_watched (lf_function *f, const char *target, const char *interpreter,
 }
 
 int
-lf_prepare_again (const lf_prepared *old, const lf_profile *p, lf_prepared *out, lf_error *err)
+lf_prepare_again (const lf_prepared *old, const lf_profile *p, lf_prepared *out, lf_refused *refused, lf_error *err)
 {
   struct lf_recipe r = { 0 };
   const struct lf_recipe *from = &old->recipe;
@@ -255,7 +255,7 @@ lf_prepare_again (const lf_prepared *old, const lf_profile *p, lf_prepared *out,
   char *alias = lf_strdup (old->alias);
   int rc = old->alias && !alias ? LF_FAIL_NOMEM (err) : recipe_make (&r, &from->asked, from->target, from->interpreter, from->strict, err);
   if (rc == 0)
-    rc = prepare_by_recipe (&r, p, out, NULL, err);
+    rc = prepare_by_recipe (&r, p, out, refused, err);
   recipe_fini (&r);
   if (rc < 0)
     free (alias);

@@ -59,8 +59,8 @@ lf_refused_judge (lf_function *f, const char *target, const lf_profile *p, const
   snprintf (out->region, sizeof out->region, "%s", f->region ? f->region : "");
 }
 
-static int
-write_rows (lf_store *s, const lf_refused *r, lf_error *err)
+int
+lf_refused_write (lf_store *s, const lf_refused *r, lf_error *err)
 {
   for (size_t i = 0; i < r->n; i++)
     {
@@ -83,7 +83,7 @@ lf_refused_log (const lf_refused *r, const lf_profile *p, const char *db, const 
   if (!s)
     return -1;
   int64_t run = lf_store_run_begin (s, command, p->name, r->region[0] ? r->region : NULL, hostname, err);
-  int rc = run < 0 || write_rows (s, r, err) < 0 || lf_store_run_end (s, run, err) < 0 || lf_store_commit (s, err) < 0 ? -1 : 0;
+  int rc = run < 0 || lf_refused_write (s, r, err) < 0 || lf_store_run_end (s, run, err) < 0 || lf_store_commit (s, err) < 0 ? -1 : 0;
   lf_store_close (s);
   return rc;
 }

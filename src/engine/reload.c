@@ -20,6 +20,7 @@ struct lf_reload
   lf_prepared next;
   lf_prepared *old;    /* read by the helper; belongs to old_fn */
   lf_live_fn *old_fn;  /* kept until the work is done */
+  lf_refused refused;  /* what the rules say of a change that Lambda would not take */
   lf_error err;
   int rc;
   char what[256];
@@ -66,7 +67,7 @@ static void
 on_work (uv_work_t *w)
 {
   lf_reload *r = w->data;
-  r->rc = lf_prepare_again (r->old, r->engine->profile, &r->next, &r->err);
+  r->rc = lf_prepare_again (r->old, r->engine->profile, &r->next, &r->refused, &r->err);
 }
 
 static void
@@ -87,6 +88,15 @@ say_not_reloaded (lf_live_fn *fn, const lf_error *err)
   lf_buf_addf (&b, "not reloaded, it goes on with the code it had: %s: %s%s%s", err->what, err->why, err->fix[0] ? "\n  fix: " : "", err->fix);
   if (!b.failed)
     lf_engine_note (fn, b.data);
+}
+
+/* Committed with the rows of this turn. */
+static void
+log_refused (const lf_reload *r)
+{
+  lf_error err = { 0 };
+  if (lf_refused_write (r->engine->store, &r->refused, &err) < 0)
+    lf_engine_log_failed (r->engine, &err);
 }
 
 static void
@@ -139,6 +149,7 @@ on_worked (uv_work_t *w, int status)
     {
       fn->reloading = NULL;
       say_not_reloaded (fn, &r->err);
+      log_refused (r);
       if (r->next.watch) /* made after the change that was no good: the next one is tried again */
         {
           lf_watch_free (fn->prep.watch);

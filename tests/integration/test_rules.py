@@ -607,6 +607,19 @@ def test_what_others_refuse_is_in_their_log(run, too_large, tmp_path, command):
     assert row["rule"] == "package_too_large" and row["function"] == "big" and row["command"] == command, row
 
 
+def test_a_change_that_is_refused_is_in_the_log(serve, function):
+    f = function("f", {"lambda_function.py": simple("return 1")})
+    d = serve(f, args=["--interpreter", PYTHON, "--memory", "512"])
+    assert d.invoke("f").json == 1
+    with open(f / "data.bin", "wb") as data:
+        data.truncate(251 << 20)
+    assert d.invoke("f").json == 1  # with the code it had
+    (row,) = wait_for(lambda: d.rows("SELECT * FROM violations"), "the rule's row")
+    assert row["rule"] == "package_too_large" and row["request_id"] is None and row["function"] == "f", row
+    (f / "data.bin").unlink()
+    assert d.invoke("f").json == 1 and len(d.rows("SELECT * FROM violations")) == 1
+
+
 # ---- between invocations ------------------------------------------------------------------------------------------------------------------
 
 
