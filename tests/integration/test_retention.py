@@ -11,8 +11,8 @@ import pytest
 from conftest import wait_for
 
 # The longest that one of many callers may wait while rows go or the file is rebuilt. Each of our transactions is kept near 3 ms; the rest is for
-# machines that do other things.
-PATIENCE_S = 5.0
+# machines that do other things, or stand still for seconds.
+PATIENCE_S = 10.0
 
 HANDLER = """
 def lambda_handler(event, context):
@@ -42,7 +42,7 @@ class Callers:
                 if a.status != 200 or a.json != n:
                     self.bad.append((a.status, a.body))
 
-    def until(self, n, seconds=90):
+    def until(self, n, seconds=300):
         wait_for(lambda: len(self.answers) >= n, f"{n} answers", seconds)
 
     def __enter__(self):
@@ -66,17 +66,17 @@ def count(d, what="invocations"):
 
 
 def test_old_rows_go_under_load_and_the_file_shrinks(serve, keeper):
-    d = serve(keeper, args=["--memory", 1024, "--timeout", 20])
+    d = serve(keeper, args=["--memory", 1024, "--timeout", 60])
     with Callers(d, printed=3800) as before:
         before.until(1200)
     assert d.stop() == 0 and not before.bad
     large = os.path.getsize(d.db)
     assert large > 4 << 20
-    d = serve(keeper, args=["--memory", 1024, "--timeout", 20, "--keep", 200])
+    d = serve(keeper, args=["--memory", 1024, "--timeout", 60, "--keep", 200])
     with Callers(d) as during:
         during.until(3)
-        wait_for(lambda: count(d) < 400, "old rows are gone", 60)
-        wait_for(lambda: os.path.getsize(d.db) < large / 2, "the file is smaller", 60)
+        wait_for(lambda: count(d) < 400, "old rows are gone", 120)
+        wait_for(lambda: os.path.getsize(d.db) < large / 2, "the file is smaller", 120)
         during.until(len(during.answers) + 100)
     assert not during.bad and during.longest < PATIENCE_S, during.longest
     kept = [r["request_id"] for r in d.rows("SELECT request_id FROM invocations ORDER BY rowid")]
@@ -97,7 +97,7 @@ def test_by_age(serve, keeper):
         db.execute("UPDATE invocations SET received_us = received_us - 3600000000 WHERE rowid <= 50")
     d = serve(keeper, args=["--memory", 1024, "--keep", "30m"])
     assert d.invoke("keeper", {"n": 1}).status == 200
-    wait_for(lambda: count(d) == 71, "those of an hour ago are gone", 30)
+    wait_for(lambda: count(d) == 71, "those of an hour ago are gone")
 
 
 def test_vacuum_by_somebody_else(serve, keeper):
