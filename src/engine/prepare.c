@@ -75,6 +75,8 @@ static int
 find_interpreter (lf_prepared *out, const char *by_hand, bool strict, lf_error *err)
 {
   lf_function *f = &out->f;
+  free (f->interpreter); /* of the configuration that this one was copied from */
+  f->interpreter = NULL;
   if (f->rt.kind == LF_RT_PROVIDED)
     return by_hand ? LF_FAIL (err, LF_EXIT_USAGE, "--interpreter", "leave it out", "%s runs the function's own bootstrap, it has no interpreter", f->runtime)
                    : 0;
