@@ -6,7 +6,8 @@
  * may also work on after its answer, and not more calls than such environments.
  *
  * The second is one in which the runtime could be heard. A machine that stands still (another one's turn, a laptop's lid) stops the runtime
- * and us alike, and when it goes on, the loop looks at its timers before its sockets: a call whose time was over long ago is held again.
+ * and us alike, and when it goes on, the loop looks at its timers before its sockets. So the time is counted in ticks, and one that came
+ * late counts as two, however late it was.
  */
 #include "internal.h"
 
@@ -41,14 +42,16 @@ lf_hold (lf_call *c)
     return false;
   c->held = true;
   c->held_since = lf_now_us ();
-  c->hold_until = c->held_since + LF_HOLD_US;
-  c->held_again = 0;
+  c->hold_until = c->engine->hold_clock + LF_HOLD_US;
   c->held_next = NULL;
   *fn->held_tail = c;
   fn->held_tail = &c->held_next;
   fn->held_n++;
   if (!uv_is_active ((uv_handle_t *) &c->engine->holder))
-    uv_timer_start (&c->engine->holder, lf_hold_timer, LF_HOLD_US / 1000, 0);
+    {
+      c->engine->hold_ticked = c->held_since;
+      uv_timer_start (&c->engine->holder, lf_hold_timer, LF_HOLD_TICK_US / 1000, 0);
+    }
   return true;
 }
 
@@ -74,16 +77,10 @@ lf_hold_finished (lf_call *c)
     }
 }
 
-/* Its time was over long before anybody looked; then it gets as much again. */
 static bool
-hold_again (lf_call *c, lf_time_us now)
+is_over (const lf_call *c, lf_time_us now)
 {
-  int64_t late = now - c->hold_until;
-  if (late < LF_HOLD_LATE_US || c->held_again == LF_HOLD_AGAIN)
-    return false;
-  c->hold_until = now + (late < LF_HOLD_US ? late : LF_HOLD_US);
-  c->held_again++;
-  return true;
+  return c->hold_until <= c->engine->hold_clock || now - c->held_since >= LF_HOLD_MAX_US;
 }
 
 /* Those whose time is over get an environment of their own. */
@@ -91,16 +88,19 @@ void
 lf_hold_timer (uv_timer_t *t)
 {
   lf_engine *e = t->data;
-  lf_time_us now = lf_now_us (), next = LF_NONE;
+  lf_time_us now = lf_now_us ();
+  int64_t passed = now - e->hold_ticked;
+  bool more = false;
+  e->hold_ticked = now;
+  e->hold_clock += passed < 2 * LF_HOLD_TICK_US ? passed : 2 * LF_HOLD_TICK_US;
   for (lf_live_fn *fn = e->fns; fn; fn = fn->next)
     {
-      while (fn->held && fn->held->hold_until <= now && !hold_again (fn->held, now))
+      while (fn->held && is_over (fn->held, now))
         invoke (take_first (fn));
-      if (fn->held && (next == LF_NONE || fn->held->hold_until < next))
-        next = fn->held->hold_until;
+      more = more || fn->held;
     }
-  if (next != LF_NONE)
-    uv_timer_start (t, lf_hold_timer, (uint64_t) ((next - now + 999) / 1000), 0);
+  if (more)
+    uv_timer_start (t, lf_hold_timer, LF_HOLD_TICK_US / 1000, 0);
 }
 
 void

@@ -23,8 +23,8 @@
 #define LF_SHARE_US 1000
 #define LF_NO_SLEEP_US 50 /* finding something at once and reading the first of it takes less */
 #define LF_HOLD_US (1000 * 1000)
-#define LF_HOLD_LATE_US (100 * 1000)
-#define LF_HOLD_AGAIN 3
+#define LF_HOLD_TICK_US (50 * 1000)
+#define LF_HOLD_MAX_US (10 * 1000 * 1000)
 
 struct lf_live_fn
 {
@@ -140,8 +140,8 @@ struct lf_call
   size_t end_at;             /* where END and REPORT begin in the tail */
   size_t log_seen;           /* bytes of output that the recorded tail knew */
   bool finishing, held;      /* counted in the function's `finishing`; in its `held` list */
-  lf_time_us held_since, hold_until;
-  unsigned held_again;       /* how often hold_until was put off, because nobody had been heard meanwhile */
+  lf_time_us held_since;
+  int64_t hold_until;        /* by the engine's hold_clock */
   int64_t held_us;           /* how long it waited there */
   lf_call *held_next;
   lf_call *next;             /* in the queue of answers waiting for the commit */
@@ -165,6 +165,8 @@ struct lf_engine
   lf_fleet *fleet;
   lf_live_fn *fns, *retired;
   uv_timer_t timer, sampler, holder, streamer;
+  int64_t hold_clock;        /* counts while calls are held and the loop turns */
+  lf_time_us hold_ticked;
   lf_call *too_fast;        /* streams that wait for their bandwidth */
   uv_prepare_t prepare;
   uv_check_t check;
