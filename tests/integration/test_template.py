@@ -239,7 +239,7 @@ def test_serve_with_destinations(serve, run, tmp_path):
     assert "local-Dead, which is not here: they are not delivered" in d.err
 
     def marks():
-        return [json.loads(x[5:]) for x in d.err.splitlines() if x.startswith("MARK ")]
+        return [json.loads(x[5:]) for x in d.err.splitlines(keepends=True) if x.startswith("MARK ") and x.endswith("\n")]  # not half a line
 
     assert d.invoke("JobOne", {"n": 1}, {"X-Amz-Invocation-Type": "Event"}).status == 202
     wait_for(lambda: len(marks()) == 2, "the job and the record of its success")
