@@ -136,7 +136,8 @@ static void
 on_done (const lf_outcome *o, void *user)
 {
   lf_url_call *c = user;
-  c->req->user = NULL;
+  if (c->req) /* not, when a stream was refused before its end */
+    c->req->user = NULL;
   c->fn = o->fn;
   if (c->state != LF_URLS_NONE)
     lf_url_stream_end (c, o);

@@ -12,7 +12,7 @@ typedef enum { LF_URLS_NONE, LF_URLS_PRELUDE, LF_URLS_OPEN, LF_URLS_DEAD } lf_ur
 typedef struct lf_url_call
 {
   lf_waiting waiting;
-  lf_http_req *req;
+  lf_http_req *req;        /* NULL: answered before the call's end */
   lf_call *call;
   lf_live_fn *fn;          /* valid while the call is */
   lf_svc_error reject;

@@ -13,6 +13,17 @@
 #define LF_PRELUDE_MAX ((size_t) 1 << 20)
 #define LF_PRELUDE_NULS 8
 
+/* Nothing of the function's response goes to this caller any more. The request is about to be answered, and may be gone before the call has ended. */
+static lf_http_req *
+let_go (lf_url_call *c)
+{
+  lf_http_req *r = c->req;
+  c->state = LF_URLS_DEAD;
+  r->user = NULL;
+  c->req = NULL;
+  return r;
+}
+
 /* Begins the answer; whatever else the function sends is its body. */
 static void
 open_answer (lf_url_call *c, lf_url_answer *a)
@@ -22,8 +33,7 @@ open_answer (lf_url_call *c, lf_url_answer *a)
   if (lf_url_cors (&lf_live_fn_config (c->fn)->url, lf_http_get (c->req, "Origin"), a) < 0
       || lf_url_headers (a, lf_call_request_id (c->call), lf_call_trace_id (c->call), &h, &n) < 0)
     {
-      c->state = LF_URLS_DEAD;
-      lf_svc_reply (c->req, LF_SVC_SERVICE, NULL, NULL, 0, "out of memory");
+      lf_svc_reply (let_go (c), LF_SVC_SERVICE, NULL, NULL, 0, "out of memory");
       return;
     }
   c->state = LF_URLS_OPEN;
@@ -34,8 +44,7 @@ open_answer (lf_url_call *c, lf_url_answer *a)
 static void
 refuse (lf_url_call *c, const char *why)
 {
-  c->state = LF_URLS_DEAD;
-  lf_url_reply_failed (c->req, c->fn, lf_call_request_id (c->call), why);
+  lf_url_reply_failed (let_go (c), c->fn, lf_call_request_id (c->call), why);
 }
 
 static int
@@ -117,7 +126,7 @@ on_piece (const void *p, size_t n, void *user)
   size_t used = c->state == LF_URLS_PRELUDE ? add_prelude (c, p, n) : 0;
   if (c->state == LF_URLS_OPEN && used < n)
     lf_http_reply_chunk (c->req, (const char *) p + used, n - used);
-  return lf_http_reply_queued (c->req) < LF_STREAM_AHEAD;
+  return c->state == LF_URLS_DEAD || lf_http_reply_queued (c->req) < LF_STREAM_AHEAD;
 }
 
 const lf_stream_ops lf_url_stream_ops = { .begin = on_begin, .piece = on_piece };

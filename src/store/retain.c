@@ -17,7 +17,7 @@
 
 #define UNSETTLED 64
 #define TARGET_US 3000        /* how long a transaction may take */
-#define ROWS_MIN 4
+#define ROWS_MIN 16
 #define ROWS_MAX 1024
 #define ROUND_US 200000       /* then the thread looks whether a checkpoint is wanted */
 #define FREE_PAGES 256        /* so many are left for the rows that come */
@@ -165,7 +165,7 @@ lf_retain (sqlite3 *db, const lf_keep *keep, lf_retaining *at, const atomic_bool
   while (rc == SQLITE_OK && at->first > at->last && lf_now_us () < until && !atomic_load (stop))
     rc = give_back (&s);
   at->rows = s.rows;
-  if (rc == SQLITE_OK)
+  if (rc == SQLITE_OK || rc == SQLITE_BUSY) /* busy: others write without a pause; the wait for them was one for us */
     return SQLITE_OK;
   at->last = 0; /* done, or something is in the way: looked at anew */
   return rc == SQLITE_DONE ? LF_RETAINED : rc;

@@ -376,6 +376,13 @@ def test_url_preludes(url):
         assert (r.status, r.body) == (502, b"Internal Server Error"), bad
     r = send("x" * 1100000)
     assert r.status == 502
+    # Refused, and the caller has gone, long before the function has ended: what it still says goes nowhere.
+    head = CHUNKED.replace("text/plain", "application/vnd.awslambda.http-integration-response")
+    more = [f"{1 << 20:x}\r\n", {"n": 1 << 20}, "\r\n"]
+    r = url("/", "Raw", json.dumps({"parts": [head, "9\r\n[1]" + nuls[:6] + "\r\n2\r\n\0\0\r\n", *more * 8, "0\r\n\r\n"]}).encode(), {"Content-Type": "application/json"})
+    assert r.status == 502
+    wait_for(lambda: url.d.rows("SELECT status FROM invocations WHERE request_id = ?", r.headers["x-amzn-RequestId"]), "the end of what was refused")
+    assert url.d.row(r.headers["x-amzn-RequestId"])["status"] == "ok"
     assert url("/x").body == b"first second"
 
 
