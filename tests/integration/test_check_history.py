@@ -130,7 +130,7 @@ ALSO = {  # what such a change may bring with it
     "slower_init": {("cold_start", "worse"), ("cold_start", "not_measured"), ("duration", "not_measured"), ("duration", "worse"), ("duration", "broken"), ("init", "broken")},
     "larger_model": {("cold_start", "worse"), ("cold_start", "not_measured")},
     "more_memory": {("cold_start", "worse"), ("cold_start", "not_measured")},
-    "slower_handler": {("cold_start", "not_measured")},
+    "slower_handler": {("cold_start", "worse"), ("cold_start", "not_measured")},
 }
 SAID = {("add_numpy", "package"): "New in it: numpy, ", ("larger_model", "package"): "Grown the most: model.bin, from 24.0 MB to 48.0 MB"}
 BUSY = {("duration", "not_measured"), ("cold_start", "not_measured")}  # a machine too busy to tell says so
