@@ -324,7 +324,12 @@ def test_memory_and_tmp_are_measured(start, client):
         assert a.json == 200 * MB
         row = d.row(rid(a))
         assert 200 * MB < row["max_memory_bytes"] < 300 * MB
-        a = d.invoke("f", {"do": "memory", "n": 600})
+        # With control groups of version 1 and something in /tmp the daemon is told by the kernel and kills; one that is not let near a CPU for as
+        # long as it takes to fill and free 600 MB comes too late.
+        for _ in range(3):
+            a = d.invoke("f", {"do": "memory", "n": 600})
+            if a.error:
+                break
         assert a.error == "Unhandled" and a.json["errorType"] in ("Runtime.OutOfMemory", "Runtime.ExitError")
         row = d.row(rid(a))
         assert row["status"] == "out_of_memory" and row["max_memory_bytes"] > 500 * MB
