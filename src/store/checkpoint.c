@@ -221,7 +221,7 @@ lf_checkpointer_start (const char *path, lf_error *err)
   else
     {
       sqlite3_busy_timeout (c->db, RESTART_BUSY_MS);
-      sqlite3_exec (c->db, "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -64", NULL, NULL, NULL);
+      sqlite3_exec (c->db, "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -1024", NULL, NULL, NULL);
       int page = page_size (c->db);
       c->soft = WAL_SOFT_BYTES / page;
       c->hard = WAL_HARD_BYTES / page;

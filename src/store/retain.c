@@ -2,7 +2,7 @@
  *
  * Retention: the oldest rows go while the daemon serves. It is done on the checkpointer's thread and connection, in transactions so short that
  * a caller whose row has to wait for one does not notice: each is measured, and the next takes more or fewer rows, so that TARGET_US is kept.
- * Between two of them the thread sleeps several times as long as the last one took.
+ * Between two of them the thread sleeps as long as the last one took.
  *
  * Rows go in the order in which they were written, which is that of their `rowid`. The newest UNSETTLED ones stay whatever the rule says: they may still
  * get their final figures, and the largest number must not be given twice. What belongs to a row (violations, what `check` knows of it) goes
@@ -93,7 +93,7 @@ end (step *s, int rc)
     s->rows /= 2;
   else if (took < TARGET_US / 3 && s->rows < ROWS_MAX)
     s->rows *= 2;
-  int64_t rest = (took < 250 ? 250 : took > 50000 ? 50000 : took) * 4;
+  int64_t rest = took < 250 ? 250 : took > 50000 ? 50000 : took;
   nanosleep (&(struct timespec){ .tv_sec = rest / 1000000, .tv_nsec = (rest % 1000000) * 1000 }, NULL);
   return rc;
 }

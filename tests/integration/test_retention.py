@@ -24,7 +24,8 @@ def lambda_handler(event, context):
 class Callers:
     """Threads that invoke one after the other; what they were answered, in order, and the longest wait."""
 
-    def __init__(self, daemon, threads=2, printed=10):
+    def __init__(self, daemon, threads=2, printed=10, pause=0.0):
+        self.pause = pause  # seconds between two of a thread
         self.daemon, self.printed, self.answers, self.longest, self.bad = daemon, printed, [], 0.0, []
         self.stop, self.lock = threading.Event(), threading.Lock()
         self.threads = [threading.Thread(target=self.work, args=(i,)) for i in range(threads)]
@@ -41,6 +42,8 @@ class Callers:
                 self.longest = max(self.longest, took)
                 if a.status != 200 or a.json != n:
                     self.bad.append((a.status, a.body))
+
+            self.stop.wait(self.pause)
 
     def until(self, n, seconds=300):
         wait_for(lambda: len(self.answers) >= n, f"{n} answers", seconds)
@@ -73,7 +76,7 @@ def test_old_rows_go_under_load_and_the_file_shrinks(serve, keeper):
     large = os.path.getsize(d.db)
     assert large > 4 << 20
     d = serve(keeper, args=["--memory", 1024, "--timeout", 60, "--keep", 200])
-    with Callers(d) as during:
+    with Callers(d, pause=0.02) as during:
         during.until(3)
         wait_for(lambda: count(d) < 400, "old rows are gone", 120)
         wait_for(lambda: os.path.getsize(d.db) < large / 2, "the file is smaller", 120)
