@@ -26,7 +26,8 @@ def handler(event, context):
         raise ValueError("no good")
     return {"code": "one", "greeting": os.environ["GREETING"], "n": event.get("n"), "version": context.function_version, "arn": context.invoked_function_arn}
 """
-TWO = ONE.replace('"one"', '"two"').replace("import os", "import os, shared").replace('"n":', '"layer": shared.VALUE, "n":')
+# Its layer comes a call after the code, and the event before them may be handled in between.
+TWO = ONE.replace('"one"', '"two"').replace("import os", "import os\ntry:\n    import shared\nexcept ImportError:\n    shared = None").replace('"n":', '"layer": shared and shared.VALUE, "n":')
 EVENTS = 1  # asynchronous invocations of a scenario
 
 
