@@ -119,9 +119,6 @@ bool lf_starts (const char *s, const char *prefix);
 bool lf_ends (const char *s, const char *suffix);
 bool lf_str_ieq (lf_str a, const char *b);                      /* ASCII case-insensitive */
 void lf_str_copy (char *to, size_t size, lf_str s);             /* as much as there is room for, and a NUL; size > 0 */
-/* The first error in what libfyaml has to say (its callback gives p and n, not ended by a NUL); a later one changes nothing. Begin with { 0 }. */
-typedef struct lf_yaml_diag { char text[400]; int line, column; } lf_yaml_diag;
-void lf_yaml_diag_read (lf_yaml_diag *to, const char *p, size_t n);
 /* Whole-string decimal integer in [min,max]; 0 or -1. Leading blanks, signs other than '-', and trailing text are refused. */
 int lf_parse_i64 (const char *s, int64_t min, int64_t max, int64_t *out);
 /* The digits at *p as a number of at most `max`; *p then points behind them. 0, or -1 (no digit, or too large; nothing changes). */

@@ -13,8 +13,8 @@ FUZZ_LINK_http = $(LLHTTP_CFLAGS) $(LLHTTP_LIBS) $(UV_LIBS)
 
 FUZZ_TESTS += tests/fuzz/fuzz_template
 tests_fuzz_fuzz_template_SOURCES = tests/fuzz/fuzz_template.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_template_LDADD = src/template/liblf_template.a src/model/liblf_model.a src/profile/liblf_profile.a $(FUZZ_LIBS) $(FYAML_LIBS) -lm
-FUZZ_ROOMS_template = src/template
+tests_fuzz_fuzz_template_LDADD = src/template/liblf_template.a src/yaml/liblf_yaml.a src/model/liblf_model.a src/profile/liblf_profile.a $(FUZZ_LIBS) $(FYAML_LIBS) -lm
+FUZZ_ROOMS_template = src/template src/yaml
 FUZZ_LINK_template = src/model/liblf_model.a src/profile/liblf_profile.a $(FYAML_LIBS) -lm
 
 FUZZ_TESTS += tests/fuzz/fuzz_package
@@ -55,9 +55,9 @@ FUZZ_LINK_simulate = src/model/liblf_model.a src/profile/liblf_profile.a -lm
 
 FUZZ_TESTS += tests/fuzz/fuzz_check
 tests_fuzz_fuzz_check_SOURCES = tests/fuzz/fuzz_check.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_check_LDADD = src/check/file/liblf_check_file.a src/check/liblf_check.a src/model/liblf_model.a src/profile/liblf_profile.a $(FUZZ_LIBS) \
+tests_fuzz_fuzz_check_LDADD = src/check/file/liblf_check_file.a src/yaml/liblf_yaml.a src/check/liblf_check.a src/model/liblf_model.a src/profile/liblf_profile.a $(FUZZ_LIBS) \
 	$(FYAML_LIBS) -lm
-FUZZ_ROOMS_check = src/check src/check/file
+FUZZ_ROOMS_check = src/check src/check/file src/yaml
 FUZZ_LINK_check = src/model/liblf_model.a src/profile/liblf_profile.a $(FYAML_LIBS) -lm
 
 check_PROGRAMS += $(FUZZ_TESTS)

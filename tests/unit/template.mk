@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 if HAVE_CMOCKA
-TEMPLATE_TEST_LIBS = src/template/liblf_template.a src/model/liblf_model.a src/profile/liblf_profile.a src/base/liblf_os.a \
+TEMPLATE_TEST_LIBS = src/template/liblf_template.a src/yaml/liblf_yaml.a src/model/liblf_model.a src/profile/liblf_profile.a src/base/liblf_os.a \
 	src/base/liblf_base.a $(CMOCKA_LIBS) $(FYAML_LIBS) $(CJSON_LIBS) $(NETTLE_LIBS) -lm
 UNIT_TESTS += tests/unit/test_template
 tests_unit_test_template_SOURCES = tests/unit/test_template.c tests/unit/template_help.h

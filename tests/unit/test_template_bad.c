@@ -31,6 +31,8 @@ static const struct { const char *text; int line, column; const char *message; }
   { "Resources:\n\tA: b\n", 2, 1, "not valid YAML" },
   { "a: 1\n b: 2\n", 1, 4, "not valid YAML" },
   { "Resources: 'x\n", 1, 13, "not valid YAML" },
+  /* In these libfyaml's own picture of the error would write over what lies behind its buffer. */
+  { ".\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t12\n    Pr\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t!Or\t\t\t\t\t\t\t\tWS:", 1, 1, "not valid YAML: invalid multiline plain key" },
   { FUNCTION "      Code: x\n      Code: y\n", 6, 7, "the key \"Code\" is here twice" },
   { "Resources: {A: {Type: x}, A: {Type: y}}\n", 1, 27, "the key \"A\" is here twice" },
   { FUNCTION "      Handler: !Foo x\n", 5, 21, "the tag !Foo is unknown" },

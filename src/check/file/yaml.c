@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * YAML (and so JSON) to a tree, by libfyaml's events. Aliases become copies, of which there can be no more than the tree may have nodes.
+ * YAML (and so JSON) to a tree, from the events of the text. Aliases become copies, of which there can be no more than the tree may have nodes.
  */
-#include <libfyaml.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lambdafit/check.h"
+#include "lambdafit/yaml.h"
 
 #define ANCHORS_MAX 200
-
-static void
-on_diag (struct fy_diag *d, void *user, const char *buf, size_t len)
-{
-  (void) d;
-  lf_yaml_diag_read (user, buf, len);
-}
 
 typedef struct anchor { char *name; const lf_doc *node; } anchor;
 
@@ -58,9 +51,8 @@ fresh (reader *r, lf_doc_kind kind)
 static int
 remember (reader *r, struct fy_event *e, const lf_doc *d)
 {
-  size_t n = 0;
-  struct fy_token *t = fy_event_get_anchor_token (e);
-  const char *s = t ? fy_token_get_text (t, &n) : NULL;
+  size_t n;
+  const char *s = lf_yaml_text (fy_event_get_anchor_token (e), &n);
   /* A key's anchor names nothing: keys do not outlive their place in the reader. */
   bool as_key = d->kind == LF_DOC_SCALAR && r->depth > 0 && r->stack[r->depth - 1]->kind == LF_DOC_MAP && !r->key;
   if (!s || !n || as_key)
@@ -144,8 +136,8 @@ open_node (reader *r, struct fy_event *e, lf_doc_kind kind)
 static int
 scalar (reader *r, struct fy_event *e)
 {
-  size_t n = 0;
-  const char *s = e->scalar.value ? fy_token_get_text (e->scalar.value, &n) : NULL;
+  size_t n;
+  const char *s = lf_yaml_text (e->scalar.value, &n);
   lf_doc *d = fresh (r, LF_DOC_SCALAR);
   if (!d)
     return -1;
@@ -196,8 +188,8 @@ copy (reader *r, const lf_doc *from)
 static int
 alias (reader *r, struct fy_event *e)
 {
-  size_t n = 0;
-  const char *s = e->alias.anchor ? fy_token_get_text (e->alias.anchor, &n) : NULL;
+  size_t n;
+  const char *s = lf_yaml_text (e->alias.anchor, &n);
   for (size_t i = r->anchors_n; s && i-- > 0;)
     if (strlen (r->anchors[i].name) == n && memcmp (r->anchors[i].name, s, n) == 0)
       {
@@ -213,14 +205,11 @@ alias (reader *r, struct fy_event *e)
 }
 
 static int
-on_event (reader *r, struct fy_event *e)
+on_event (void *user, struct fy_event *e, int line, int column)
 {
-  const struct fy_mark *m = fy_event_start_mark (e);
-  if (m)
-    {
-      r->line = m->line + 1;
-      r->column = m->column + 1;
-    }
+  reader *r = user;
+  r->line = line;
+  r->column = column;
   switch (e->type)
     {
     case FYET_DOCUMENT_START:
@@ -243,43 +232,21 @@ on_event (reader *r, struct fy_event *e)
 }
 
 static int
-read_events (reader *r, struct fy_parser *p, const lf_yaml_diag *d)
-{
-  struct fy_event *e;
-  int rc = 0;
-  while (rc == 0 && (e = fy_parser_parse (p)) != NULL)
-    {
-      rc = on_event (r, e);
-      fy_parser_event_free (p, e);
-    }
-  if (rc < 0)
-    return -1;
-  if (fy_parser_get_stream_error (p) || d->text[0])
-    return fail (r, d->line > 0 ? d->line : r->line, d->column > 0 ? d->column : r->column, "not valid YAML: ",
-                 d->text[0] ? d->text : "the text cannot be read from here on");
-  return r->root ? 0 : fail (r, 1, 1, "the file is empty", "");
-}
-
-static int
 run (reader *r, const char *text, size_t n)
 {
-  lf_yaml_diag d = { "", 0, 0 };
-  struct fy_diag_cfg dc;
-  fy_diag_cfg_default (&dc);
-  dc.fp = NULL;
-  dc.output_fn = on_diag;
-  dc.user = &d;
-  dc.colorize = dc.show_source = dc.show_type = dc.show_module = false;
-  dc.show_position = true;
-  struct fy_diag *fd = fy_diag_create (&dc);
-  struct fy_parse_cfg pc = { .flags = FYPCF_SLOPPY_FLOW_INDENTATION | FYPCF_JSON_NONE, .diag = fd };
-  struct fy_parser *p = fd ? fy_parser_create (&pc) : NULL;
-  int rc = !p || fy_parser_set_string (p, text, n) != 0 ? LF_FAIL_NOMEM (r->err) : read_events (r, p, &d);
-  if (p)
-    fy_parser_destroy (p);
-  if (fd)
-    fy_diag_destroy (fd);
-  return rc;
+  lf_yaml_fault fault;
+  switch (lf_yaml_walk (text, n, on_event, r, &fault))
+    {
+    case LF_YAML_DONE:
+      return r->root ? 0 : fail (r, 1, 1, "the file is empty", "");
+    case LF_YAML_BAD:
+      return fail (r, fault.line, fault.column, "not valid YAML: ", fault.text);
+    case LF_YAML_NOMEM:
+      return LF_FAIL_NOMEM (r->err);
+    case LF_YAML_ENDED:
+      break;
+    }
+  return -1;
 }
 
 lf_doc *
