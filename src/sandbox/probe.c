@@ -258,14 +258,18 @@ only_exit (lf_probe_note *n, void *arg)
   return 0;
 }
 
+/* As helpers are started: the descriptor comes with the process. pidfd_open is a call of its own, which filters may refuse. */
 static void
 probe_pidfd (lf_machine *m)
 {
-  lf_probe_child c;
-  int e = lf_probe_start (0, -1, only_exit, NULL, &c), fd = -1;
+  lf_probe_child c = { -1, NULL };
+  int fd = -1;
   siginfo_t si = { 0 };
-  if (!e && (fd = (int) syscall (SYS_pidfd_open, c.pid, 0)) < 0)
-    e = errno;
+  long r = syscall (SYS_clone, (unsigned long) CLONE_PIDFD, NULL, &fd, NULL, 0);
+  if (r == 0)
+    _exit (0);
+  c.pid = (pid_t) r;
+  int e = r < 0 ? errno : fd < 0 ? ENOSYS /* Linux before 5.2 does not know the flag */ : 0;
   if (!e)
     {
       struct pollfd p = { fd, POLLIN, 0 };

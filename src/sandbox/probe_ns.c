@@ -51,7 +51,7 @@ static int
 private_mounts (lf_probe_note *n, void *arg)
 {
   (void) arg;
-  TRY (n, "make mounts private", mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+  TRY (n, "make mounts private", mount (NULL, "/", "", MS_REC | MS_PRIVATE, NULL));
   return 0;
 }
 
@@ -168,8 +168,8 @@ read_only_bind (lf_probe_note *n, void *arg)
     {
       const char *from = pairs[i][0], *to = pairs[i][1];
       TRY (n, "make a folder", mkdir (to, 0755));
-      TRY (n, "bind a folder", mount (from, to, NULL, MS_BIND | MS_REC, NULL));
-      TRY (n, "make a bind read-only", mount (NULL, to, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | kept_flags (to), NULL));
+      TRY (n, "bind a folder", mount (from, to, "", MS_BIND | MS_REC, NULL));
+      TRY (n, "make a bind read-only", mount (NULL, to, "", MS_REMOUNT | MS_BIND | MS_RDONLY | kept_flags (to), NULL));
       if (must_be_read_only (n, to) < 0)
         return -1;
     }

@@ -709,9 +709,7 @@ lf_sandbox_destroy (lf_sandbox *s)
     return;
   s->destroying = true;
   throttle (s, false);
-  /* The kernel kills everything in a pid namespace whose first process dies. */
-  if (s->child.pidfd >= 0)
-    syscall (SYS_pidfd_send_signal, s->child.pidfd, SIGKILL, NULL, 0);
+  lf_sb_child_kill (&s->child);
   /* Descriptors of its mounts would keep their memory. */
   lf_closep (&s->tmp_fd);
   lf_closep (&s->proc_fd);

@@ -75,6 +75,7 @@ int lf_sb_clone_run (const lf_sb_clone *c, pid_t *pid, int *pidfd, const char **
 /* Starts a helper in a new group, maps its users and gives it the common root to build; it then waits for its configuration
  * (spawn.c). */
 int lf_sb_spawn (lf_sb_host *h, lf_sb_child *out, lf_error *err);
+void lf_sb_child_kill (const lf_sb_child *c); /* SIGKILL; the kernel then kills everything in its pid namespace */
 void lf_sb_child_abandon (lf_sb_child *c); /* kills and reaps it, closes everything, removes its group */
 /* Keeps one helper waiting, so that the next environment finds its namespaces, groups and common root ready. */
 void lf_sb_refill (lf_sb_host *h);

@@ -47,12 +47,22 @@ map_users (const lf_sb_host *h, pid_t pid)
 }
 
 void
+lf_sb_child_kill (const lf_sb_child *c)
+{
+  if (c->pidfd < 0 || syscall (SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0) == 0 || errno == ESRCH)
+    return;
+  /* Filters of containers and emulators of kernels know the older call only. The number is still its own: nobody but us waits for it, and who does closes
+   * the pidfd. */
+  kill (c->pid, SIGKILL);
+}
+
+void
 lf_sb_child_abandon (lf_sb_child *c)
 {
   if (c->pidfd >= 0)
     {
       siginfo_t si;
-      syscall (SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+      lf_sb_child_kill (c);
       while (waitid ((idtype_t) 3 /* P_PIDFD */, (id_t) c->pidfd, &si, WEXITED | __WALL) < 0 && errno == EINTR)
         ;
     }

@@ -86,15 +86,15 @@ class Answer:
 
 
 class Daemon:
-    """A running `lambdafit serve`."""
+    """A running `lambdafit serve`. `under`: the command of a program that becomes it, or runs it in its own process."""
 
-    def __init__(self, tmp, targets, args=(), env=None, user=None):
+    def __init__(self, tmp, targets, args=(), env=None, under=()):
         self.tmp, self.db = tmp, tmp / "log.db"
         port_file = tmp / "port"
         with contextlib.suppress(FileNotFoundError):
             port_file.unlink()
         self.err_path = tmp / f"serve-{time.monotonic_ns()}.err"
-        command = [str(PROGRAM), "serve", *map(str, targets), "--port", "0", "--port-file", str(port_file), "--db", str(self.db), *map(str, args)]
+        command = [*under, str(PROGRAM), "serve", *map(str, targets), "--port", "0", "--port-file", str(port_file), "--db", str(self.db), *map(str, args)]
         with open(self.err_path, "wb") as err:
             self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=err, env=environment(env), cwd=tmp)
         wait_for(lambda: port_file.exists() or self.process.poll() is not None, "the daemon is ready")
@@ -176,8 +176,8 @@ def serve(tmp_path, program):
     """serve(targets..., args=[...]) starts a daemon that is stopped after the test; then nothing may be left."""
     daemons = []
 
-    def start(*targets, args=(), env=None):
-        d = Daemon(tmp_path, targets, args, env)
+    def start(*targets, args=(), env=None, under=()):
+        d = Daemon(tmp_path, targets, args, env, under)
         daemons.append(d)
         return d
 

@@ -218,3 +218,41 @@ def test_ordinary_user_runtime_api(place, tmp_path):
     finally:
         p.terminate()
         assert p.wait(60) == 0
+
+
+# A container whose filter of system calls is older than its kernel: nothing that came with Linux 5.1 or later (424 is pidfd_send_signal; the numbers are
+# the same on all architectures since).
+OLD_FILTER = """
+import ctypes, os, sys
+class Code(ctypes.Structure):
+    _fields_ = [("code", ctypes.c_uint16), ("jt", ctypes.c_uint8), ("jf", ctypes.c_uint8), ("k", ctypes.c_uint32)]
+class Program(ctypes.Structure):
+    _fields_ = [("len", ctypes.c_uint16), ("filter", ctypes.POINTER(Code))]
+codes = (Code * 4)(Code(0x20, 0, 0, 0), Code(0x35, 0, 1, 424), Code(0x06, 0, 0, 0x00050000 | 38), Code(0x06, 0, 0, 0x7fff0000))
+libc = ctypes.CDLL(None, use_errno=True)
+libc.prctl(38, 1, 0, 0, 0)
+if libc.prctl(22, 2, ctypes.byref(Program(4, codes)), 0, 0):
+    sys.exit("no filter: " + os.strerror(ctypes.get_errno()))
+try:
+    os.pidfd_open(os.getpid())
+    sys.exit("the filter does nothing")
+except OSError:
+    os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_old_filter(serve, run, function):
+    """Functions run there as anywhere, and all is gone at the end; `doctor` knows."""
+    under = [sys.executable, "-c", OLD_FILTER]
+    doctor = subprocess.run([*under, BUILD / "lambdafit", "doctor", "--json"], capture_output=True, text=True, env=environment(), timeout=120)
+    found = {m["name"]: m["ok"] for m in json.loads(doctor.stdout)["mechanisms"]}
+    if not found["runtime_user"] or run("doctor").returncode:
+        pytest.skip("no sandbox here")
+    assert found["pidfd"] and not found["clone3"] and not found["mount_api"] and doctor.returncode == 0
+    f = function("old", {"lambda_function.py": "import time\ndef lambda_handler(e, c):\n    time.sleep(e.get('s', 0))\n    return 1\n"})
+    d = serve(f, args=["--timeout", "2"], under=under)
+    assert [d.invoke("old").body for _ in range(2)] == [b"1", b"1"]
+    assert "timed out" in d.invoke("old", {"s": 60}).json["errorMessage"]
+    assert d.invoke("old").body == b"1"
+    assert [e["state"] for e in d.environments()] == ["idle"]
+    assert d.stop() == 0, d.err  # the fixture sees that nothing is left
