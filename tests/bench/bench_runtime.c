@@ -2,7 +2,7 @@
  *
  * The smallest runtime client: one keep-alive connection, asks for the next invocation, sends the event back as the response. Used
  * as the `bootstrap` of a provided.al2023 function and, as it is, against the relay. An event {"hold_ms":N} is answered after N
- * milliseconds; one of {"crash": ends it by a signal. With the argument "--now" it only prints the monotonic clock in microseconds and ends: the moment it was exec'd.
+ * milliseconds; {"gate":PORT} when the listener on that port of this machine closes the connection; one of {"crash": ends it by a signal. With the argument "--now" it only prints the monotonic clock in microseconds and ends: the moment it was exec'd.
  * With "--wait" it waits.
  */
 #include <arpa/inet.h>
@@ -102,11 +102,24 @@ hear (int fd, size_t *n)
 }
 
 static void
+pass (const char *port)
+{
+  char at[32], c;
+  snprintf (at, sizeof at, "127.0.0.1:%ld", strtol (port, NULL, 10));
+  int fd = dial (at);
+  while (read (fd, &c, 1) < 0 && errno == EINTR)
+    ;
+  close (fd);
+}
+
+static void
 hold (const char *body, size_t n)
 {
-  static const char key[] = "{\"hold_ms\":", crash[] = "{\"crash\":";
+  static const char key[] = "{\"hold_ms\":", gate[] = "{\"gate\":", crash[] = "{\"crash\":";
   if (n > sizeof crash - 1 && memcmp (body, crash, sizeof crash - 1) == 0)
     abort ();
+  if (n > sizeof gate - 1 && memcmp (body, gate, sizeof gate - 1) == 0)
+    pass (body + sizeof gate - 1);
   if (n > sizeof key - 1 && memcmp (body, key, sizeof key - 1) == 0)
     {
       long ms = strtol (body + sizeof key - 1, NULL, 10);
