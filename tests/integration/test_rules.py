@@ -92,11 +92,11 @@ FAILURES = {
                                             "try:\n  for x in t: x.start()\nfinally: e.set()"),
                 simple("from concurrent.futures import ThreadPoolExecutor as E\nwith E(8) as p: return sum(p.map(int, range(900)))")),
     "cpu-timeout": ("timeout_cpu", simple("import time\nwhile time.process_time() < 1: pass"), None),
-    "waiting": ("timeout_waiting", simple("import time\ntime.sleep(3.2)"), None),
+    "waiting": ("timeout_waiting", simple("import time\ntime.sleep(5.1)"), None),
     "memory": ("out_of_memory", simple("import numpy as np\nreturn float(np.ones(30 << 20).sum())"), None),
     "model-load": ("out_of_memory_init", simple("return len(model)", "model = bytearray(b'x' * (110 << 20))\n"), None),
 }
-OPTIONS = {"cpu-timeout": dict(memory=128, timeout=10), "waiting": dict(timeout=3), "memory": dict(memory=192), "model-load": dict(memory=192)}
+OPTIONS = {"cpu-timeout": dict(memory=128, timeout=10), "waiting": dict(timeout=5), "memory": dict(memory=192), "model-load": dict(memory=192)}
 
 
 @pytest.mark.parametrize("name", FAILURES)
@@ -227,15 +227,17 @@ def test_descriptors_leak(judge):
 
 @pytest.fixture
 def quick_platform(tmp_path):
-    """quick_platform(ms) makes a platform that gives init so much time, so that nobody waits for ten seconds."""
+    """quick_platform(ms) makes a platform that gives init so much time, so that nobody waits for ten seconds; and one CPU for so many MB."""
 
-    def make(ms):
+    def make(ms, mb_per_vcpu=None):
         profile = json.loads((SRC / "profiles" / "aws-lambda-2026-11.json").read_text())
 
         def shorten(o):
             for k, v in o.items() if isinstance(o, dict) else ():
                 if k == "init_max_ms":
                     v["value"] = ms
+                if k == "mb_per_vcpu" and mb_per_vcpu:
+                    v["value"] = mb_per_vcpu
                 shorten(v)
 
         shorten(profile)
@@ -249,10 +251,13 @@ def quick_platform(tmp_path):
 
 def test_init_advice(judge, quick_platform):
     """Init slow for its share of the CPU; what a larger size would change is computed from what it used."""
-    profile = quick_platform(9000)
-    code = simple("return 1", "import os, time\nbegan = time.monotonic()\nwhile time.process_time() < 0.3: pass\n"
-                              "if os.environ['AWS_LAMBDA_FUNCTION_MEMORY_SIZE'] == '128':\n    while time.monotonic() - began < 8.15: time.sleep(0.01)\n")
-    for _ in range(3):
+    profile = quick_platform(12000)
+    # Near from 10.8 s on: what the start of the process took is counted, so that the rest is there for a machine that stands still.
+    code = simple("return 1", "import os, time\nwhile time.process_time() < 0.3: pass\n"
+                              "began = int(open('/proc/self/stat').read().rsplit(')', 1)[1].split()[19]) / os.sysconf('SC_CLK_TCK')\n"
+                              "if os.environ['AWS_LAMBDA_FUNCTION_MEMORY_SIZE'] == '128':\n"
+                              "    while time.clock_gettime(time.CLOCK_BOOTTIME) - began < 10.85: time.sleep(0.01)\n")
+    for _ in range(6):
         bad = judge(code, "--profile", profile, memory=128)
         if "init_timeout" not in bad.violations:  # the machine stood still just then, and it was too late to be near
             break
@@ -641,24 +646,31 @@ def test_work_after_the_response(judge):
 def test_a_timer_of_node_stands_still(serve, function):
     """Work that a handler leaves to a timer is done when the next event comes, not when its time has come."""
     code = """
-let set, fired = null
+let set, timer, fired = null
 exports.handler = async (event) => {
-  if (event.ask) return fired === null ? null : fired - set
+  if (event.ask) return fired === null ? null : [set, fired]
   set = Date.now()
   fired = null
-  setTimeout(() => { fired = Date.now() }, event.ms)
+  clearTimeout(timer)
+  timer = setTimeout(() => { fired = Date.now() }, event.ms)
   if (event.wait) await new Promise((done) => setTimeout(done, 2 * event.ms))
   return 'set'
 }
 """
     d = serve(function("n", {"index.js": code}), args=["--memory", 512, "--timeout", 60])
-    assert d.invoke("n", {"ms": 2000}).json == "set"  # it is frozen sooner than that
-    began = time.monotonic()
-    wait_for(lambda: time.monotonic() - began > 4.5, "the timer's time has come long ago")
-    late = wait_for(lambda: d.invoke("n", {"ask": 1}).json, "the timer goes off, as events come again")
-    assert late >= 4000, late
+    for _ in range(5):
+        set_at = time.monotonic()
+        assert d.invoke("n", {"ms": 3000}).json == "set"
+        wait_for(lambda: [e["frozen"] for e in d.environments()] == [True], "it is frozen")
+        if time.monotonic() - set_at < 3:  # sooner than the timer, unless the machine stood still
+            break
+    wait_for(lambda: time.monotonic() - set_at > 4.5, "the timer's time has come long ago")
+    thawed = time.time() * 1000
+    _, fired = wait_for(lambda: d.invoke("n", {"ask": 1}).json, "the timer goes off, as events come again")
+    assert fired >= thawed - 5, (fired, thawed)  # two clocks' roundings
     assert d.invoke("n", {"ms": 50, "wait": True}).json == "set"  # the same, waited for
-    assert 50 <= d.invoke("n", {"ask": 1}).json
+    before, fired = d.invoke("n", {"ask": 1}).json
+    assert fired - before >= 45  # of Node.js a timer may be early by the part of a millisecond
 
 
 def test_arm64_lists_no_processors(judge):
@@ -681,18 +693,20 @@ def test_what_an_earlier_invocation_left(judge):
     assert not judge(fixed, count=4).violations
 
 
-def test_threads_for_a_part_of_a_cpu(judge):
-    """OpenBLAS with its two threads on 0.14 of a CPU: the visible CPUs are two, as on Lambda."""
+def test_threads_for_a_part_of_a_cpu(judge, quick_platform):
+    """OpenBLAS with its two threads on 0.07 of a CPU: the visible CPUs are two, as on Lambda. So little that it is held back on a busy machine, too;
+    init has the time for it."""
+    profile = quick_platform(120000, 2 * 1769)
     code = simple("import time\nimport numpy as np\na = np.random.rand(900, 900)\nend = time.monotonic() + 6\nwhile time.monotonic() < end: a @ a")
-    for _ in range(6):  # on a busy machine the threads may not get even their share
-        bad = judge(code, memory=256)
-        if bad.violations:
+    for _ in range(6):  # on a very busy one the threads may not get even that
+        bad = judge(code, "--profile", profile, memory=256)
+        if "cpu_threads" in bad.violations:
             break
     assert bad.status == ["ok"] and "cpu_threads" in bad.violations, bad
     option = bad.fix("cpu_threads")
     assert option == ["--env", "OMP_NUM_THREADS=1"]
-    good = judge(code, *option, memory=256)
-    # One thread at 0.14 of a CPU is short of it too, which is said when it takes five seconds.
+    good = judge(code, "--profile", profile, *option, memory=256)
+    # One thread at 0.07 of a CPU is short of it too, which is said when it takes five seconds.
     assert good.status == ["ok"] and set(good.violations) <= {"cpu_starved"}, good
 
 
@@ -703,10 +717,11 @@ def test_threads_of_an_earlier_invocation(judge):
                   "import hashlib, time\nfrom concurrent.futures import ThreadPoolExecutor\npool, calls, text = ThreadPoolExecutor(2), 0, bytes(1 << 20)\n"
                   "def compute(_):\n    end = time.monotonic() + 3\n    while time.monotonic() < end: hashlib.sha256(text)\n")
     for _ in range(6):  # as above
-        r = judge(code, memory=512, count=2)
-        if r.violations:
+        r = judge(code, memory=128, count=2)
+        if "cpu_threads" in r.violations:
             break
-    assert r.status == ["ok", "ok"] and list(r.violations) == ["cpu_threads"], r
+    # What computes for three seconds is there for five on a busy machine, and short of CPU then.
+    assert r.status == ["ok", "ok"] and {"cpu_threads"} <= set(r.violations) <= {"cpu_threads", "cpu_starved"}, r
     assert r.violations["cpu_threads"]["request_id"] == r.out["invocations"][0]["request_id"] and r.violations["cpu_threads"].get("times", 1) == 1, r
 
 

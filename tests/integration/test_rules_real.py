@@ -18,22 +18,28 @@ CLIENTS = BUILD / "clients"
 
 @pytest.fixture
 def roomy(tmp_path):
-    """A platform that takes packages of two gigabytes, and two minutes to load them: how quickly this machine loads is not the subject."""
-    profile = json.loads((SRC / "profiles" / "aws-lambda-2026-11.json").read_text())
+    """roomy(slower) makes a platform that takes packages of two gigabytes, and two minutes to load them: how quickly this machine loads is not the
+    subject. Each MB of memory gives so many times less CPU."""
 
-    def widen(o):
+    def widen(o, slower):
         for key, value in o.items() if isinstance(o, dict) else ():
             if key == "package_max_bytes":
                 value["value"] = 2 << 30
             if key == "init_max_ms":
                 value["value"] = 120000
-            widen(value)
+            if key == "mb_per_vcpu":
+                value["value"] *= slower
+            widen(value, slower)
 
-    widen(profile)
-    profile["name"] = "roomy"
-    path = tmp_path / "roomy.json"
-    path.write_text(json.dumps(profile))
-    return path
+    def make(slower):
+        profile = json.loads((SRC / "profiles" / "aws-lambda-2026-11.json").read_text())
+        widen(profile, slower)
+        profile["name"] = "roomy"
+        path = tmp_path / f"roomy{slower}.json"
+        path.write_text(json.dumps(profile))
+        return path
+
+    return make
 
 
 class Served:
@@ -65,12 +71,12 @@ class Served:
 
 @pytest.fixture
 def served(serve, function, roomy):
-    def start(library, code, *options, files=None, memory=1769):
+    def start(library, code, *options, files=None, memory=1769, slower=1):
         layer = CLIENTS / library
         if not layer.is_dir():
             pytest.skip(f"{layer} is not there: run scripts/test-clients {CLIENTS}")
         folder = function(library, {"lambda_function.py": code, **(files or {})})
-        args = ["--layer", layer, "--profile", roomy, "--interpreter", PYTHON, "--memory", memory, "--timeout", 120, *options]
+        args = ["--layer", layer, "--profile", roomy(slower), "--interpreter", PYTHON, "--memory", memory, "--timeout", 120, *options]
         return Served(serve(folder, args=args), library)
 
     return start
@@ -190,14 +196,15 @@ def test_torch_hub_and_threads(served, weights_url):
     option = re.search(r"`(--env) (\S+)`", fix).groups()
     assert option == ("--env", "TORCH_HOME=/tmp/torch")
     f.daemon.stop()
-    f = served("torch", TORCH, *option, memory=512)
-    assert f.works("download", {"cpu_starved"}, url=weights_url) == 3
+    f = served("torch", TORCH, *option, memory=512, slower=2)
+    # Short of CPU it may always be there, and its memory settles in the course of some invocations.
+    assert f.works("download", {"cpu_starved", "cpu_threads"}, url=weights_url) == 3
     for _ in range(8):  # on a busy machine the threads may not get even their share
         _, row, bad = f.call("compute", threads=2)
-        if bad:
+        if "cpu_threads" in bad:
             break
-    assert row["status"] == "ok" and list(bad) == ["cpu_threads"] and "torch.set_num_threads(1)" in bad["cpu_threads"]["fix"], (dict(row), bad)
-    f.works("compute", {"cpu_starved"}, threads=1)
+    assert row["status"] == "ok" and set(bad) - {"memory_growing"} == {"cpu_threads"} and "torch.set_num_threads(1)" in bad["cpu_threads"]["fix"], (dict(row), bad)
+    f.works("compute", {"cpu_starved", "memory_growing"}, threads=1)
 
 
 SPACY = """
