@@ -8,10 +8,10 @@ fail () { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
 # Packages by what needs them; Debian names.
 packages_build=(gcc make autoconf automake pkg-config libc6-dev libuv1-dev libcjson-dev libzip-dev libsqlite3-dev libncurses-dev libfyaml-dev
-  nettle-dev zlib1g-dev node-llhttp)
+  nettle-dev zlib1g-dev libzstd-dev node-llhttp)
 packages_demo=(python3 python3-numpy)
 packages_test=(libcmocka-dev clang-tidy python3-pytest python3-yaml python3-boto3 awscli python3-sklearn python3-pil python3-joblib python3-matplotlib
-  python3-numba python3-nltk git curl tmux sqlite3 zip unzip golang-go nodejs npm
+  python3-numba python3-nltk git curl tmux sqlite3 zip unzip zstd golang-go nodejs npm
   g++ cmake libcurl4-openssl-dev libtool python3-dev python3-pip xz-utils qemu-system-x86 busybox-static cpio util-linux procps chromium valgrind)
 
 # Runs what fetches something from elsewhere, three times at most: one failed download is no failure.

@@ -63,6 +63,7 @@ typedef struct lf_function
   lf_url_config url;
   /* measured when prepared */
   int64_t package_bytes, zip_bytes, env_bytes; /* zip_bytes LF_NONE for a directory */
+  int64_t image_bytes;            /* of a container image: all layers unpacked; LF_NONE for a directory or a zip */
   char code_sha256[45];
   char *interpreter;              /* what really runs it: "/usr/bin/python3.11 (3.11.2)"; NULL for provided */
 } lf_function;
@@ -128,7 +129,7 @@ int64_t lf_percentile (const int64_t *sorted, size_t n, int p);
 
 typedef enum
 {
-  LF_LIM_DURATION, LF_LIM_INIT, LF_LIM_MEMORY, LF_LIM_TMP, LF_LIM_PACKAGE, LF_LIM_ZIP, LF_LIM_LAYERS, LF_LIM_REQUEST, LF_LIM_RESPONSE,
+  LF_LIM_DURATION, LF_LIM_INIT, LF_LIM_MEMORY, LF_LIM_TMP, LF_LIM_PACKAGE, LF_LIM_ZIP, LF_LIM_LAYERS, LF_LIM_IMAGE, LF_LIM_REQUEST, LF_LIM_RESPONSE,
   LF_LIM_ASYNC_REQUEST, LF_LIM_ENV, LF_LIM_FDS, LF_LIM_PROCESSES, LF_LIM_CONCURRENCY, LF_LIM_REQUEST_RATE, LF_LIM_COUNT
 } lf_limit;
 typedef struct lf_limit_info
@@ -203,6 +204,9 @@ typedef struct lf_package_facts
   int64_t cuda_bytes;
   char cuda[160];                     /* the largest of those libraries */
   int64_t prune_bytes;                /* tests, headers, debug information, caches: what a function does without */
+  int64_t hidden_bytes;               /* of an image: what a later layer deletes or replaces */
+  char hidden[160];                   /* where the most of it is: "layer 2 (RUN pip install torch) (900 MB)" */
+  char largest[160];                  /* of an image: what else takes the most */
   char prune[160];                    /* the largest of them, with sizes: "scipy/tests (13 MB), numpy/tests (5.7 MB)" */
   lf_package_problem problems[6];     /* what would not load, by `layer check`: the first of each kind in each part */
   size_t problems_n;

@@ -51,7 +51,7 @@ bool lf_watch_changed (lf_watch *w, char what[256]);
 typedef enum
 {
   LF_SPACE_PACKAGE, LF_SPACE_TESTS, LF_SPACE_CACHE, LF_SPACE_HEADERS, LF_SPACE_DEBUG, LF_SPACE_CUDA, LF_SPACE_ARCHIVE, LF_SPACE_DUPLICATE,
-  LF_SPACE_OTHER, LF_SPACE_KINDS
+  LF_SPACE_OTHER, LF_SPACE_HIDDEN /* of an image: in a layer, but not seen */, LF_SPACE_KINDS
 } lf_space_kind;
 const char *lf_space_kind_name (lf_space_kind k); /* "package", "tests", ... */
 
@@ -66,6 +66,7 @@ typedef struct lf_space_entry
   int64_t bytes, files;
 } lf_space_entry;
 typedef struct lf_space_folder { const char *path; int64_t bytes, files; int depth, target; size_t parent; bool is_file; } lf_space_folder; /* preorder; depth 0: a target */
+typedef struct lf_space_layer { const char *name, *made_by; int64_t bytes, hidden_bytes, files; } lf_space_layer; /* of an image, first to last */
 typedef struct lf_space
 {
   lf_space_entry *entries;  /* largest first */
@@ -75,9 +76,15 @@ typedef struct lf_space
   int64_t unzipped_bytes, files;
   int64_t zipped_bytes;     /* of all targets; LF_NONE when one of them is a folder */
   int64_t largest_zip;      /* the largest zip among them, LF_NONE without one */
+  bool is_image;            /* then unzipped_bytes is the size of all layers unpacked, hidden files and the archives' own bytes included, as Lambda's limit counts */
+  lf_space_layer *layers;
+  size_t layers_n;
   struct lf_space_impl *impl;
 } lf_space;
-/* Folders and zips, none of which is unpacked. The size limit is not applied. */
+/* Is it a container image: an archive of one, or a folder in OCI's layout? Reads of it what says so. */
+bool lf_image_is (const char *path);
+/* Folders and zips, or one container image (an archive as `docker save` or `podman save` write it, or OCI's layout as a folder or an archive), none of which is
+ * unpacked to disk. The size limit is not applied. Of an image for several processors that for `arch` is taken. */
 int lf_space_measure (const lf_strv *targets, lf_arch arch, lf_space *out, lf_error *err);
 void lf_space_fini (lf_space *s);
 /* A self-contained page with a treemap and the entries; `allowed` is the limit it is compared with. 0 or -1 (no memory). */
@@ -89,6 +96,7 @@ typedef struct lf_check_options
 {
   const char *runtime;   /* NULL: from its compiled modules and folders */
   lf_arch arch;
+  int64_t image_max_bytes; /* of a container image; LF_NONE: its size is not judged */
 } lf_check_options;
 typedef struct lf_problem { const char *rule; char *path, *message, *fix; } lf_problem;
 typedef struct lf_problems
@@ -98,8 +106,9 @@ typedef struct lf_problems
   char runtime[32];      /* what it was checked for; "" when nothing says */
   lf_arch arch;
   bool is_function;      /* has a handler at its top, so it was judged as a function's package and not as a layer */
+  bool is_image;         /* a container image */
 } lf_problems;
-/* A folder or a zip (unpacked into the cache) against every rule. -1 only when it cannot be looked at. */
+/* A folder or a zip (unpacked into the cache) against every rule, an image against those of images. -1 only when it cannot be looked at. */
 int lf_package_check (const char *target, const lf_check_options *o, lf_problems *out, lf_error *err);
 void lf_problems_fini (lf_problems *p);
 typedef struct lf_check_rule { const char *id, *what, *fix; } lf_check_rule;
@@ -111,7 +120,8 @@ size_t lf_check_rules (const lf_check_rule **out); /* the table, for help and do
  * Takes about 0.1 s for 200 MB, the first time for what is unpacked in the cache: before serving. The function's layers are paths; opt_dir: what
  * they were merged into, or NULL. */
 void lf_package_facts_read (const lf_package *p, const char *opt_dir, int64_t layer_bytes, const lf_function *f, lf_package_facts *out);
-/* Of these only what could be left out and GPU libraries, also of a target (folder or zip) that is too large to be opened. */
+/* Of these only what could be left out and GPU libraries: of what was measured; also of a target (folder or zip) that is too large to be opened. */
+void lf_space_facts (const lf_space *s, lf_package_facts *out);
 void lf_package_space_facts (const char *target, const lf_function *f, lf_package_facts *out);
 
 /* ---- building ------------------------------------------------------------------------------------------------------------------------- */

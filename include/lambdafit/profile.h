@@ -43,6 +43,7 @@ typedef struct lf_profile
   int64_t tmp_min_mb, tmp_max_mb, tmp_default_mb;
   int64_t package_max_bytes;      /* unzipped sum; must be strictly smaller */
   int64_t zip_max_bytes;          /* direct upload */
+  int64_t image_max_bytes;        /* all layers of a container image, unpacked; 0: none are taken */
   int64_t create_request_max_bytes;
   int64_t layers_max;
   int64_t request_max_bytes, response_max_bytes, async_request_max_bytes;

@@ -43,6 +43,12 @@ usage (const char *what, const char *how)
   return lf_cli_error (&err);
 }
 
+static const char *
+kind_of (const lf_problems *p)
+{
+  return p->is_image ? "image" : p->is_function ? "function" : "layer";
+}
+
 static void
 print_problems (const char *target, const lf_problems *p)
 {
@@ -60,7 +66,7 @@ print_problems (const char *target, const lf_problems *p)
         lf_buf_addf (&b, "\n  fix: %s", q->fix);
       puts (b.data ? b.data : "");
     }
-  printf ("%s: %s as a %s%s%s on %s: ", target, p->n ? "checked" : "ok", p->is_function ? "function" : "layer", p->runtime[0] ? " for " : "", p->runtime,
+  printf ("%s: %s as %s %s%s%s on %s: ", target, p->n ? "checked" : "ok", p->is_image ? "an" : "a", kind_of (p), p->runtime[0] ? " for " : "", p->runtime,
           lf_arch_name (p->arch));
   if (p->n)
     printf ("%zu problem%s\n", p->n, p->n == 1 ? "" : "s");
@@ -72,11 +78,16 @@ int
 lf_layer_check (const lf_args *a)
 {
   lf_error err = { 0 };
-  lf_check_options o = { .runtime = a->runtime };
+  lf_check_options o = { .runtime = a->runtime, .image_max_bytes = LF_NONE };
   if (a->rest_n != 2)
-    return usage ("check takes one folder or zip", "lambdafit layer check TARGET");
+    return usage ("check takes one folder, zip or image", "lambdafit layer check TARGET");
   if (lf_layer_arch (a, &o.arch, &err) != 0)
     return lf_cli_error (&err);
+  lf_profile *profile = lf_args_profile (a, &err);
+  if (!profile)
+    return lf_cli_error (&err);
+  o.image_max_bytes = profile->image_max_bytes;
+  lf_profile_free (profile);
   lf_problems p;
   if (lf_package_check (a->rest[1], &o, &p, &err) != 0)
     return lf_cli_error (&err);
@@ -96,7 +107,7 @@ lf_layer_check (const lf_args *a)
           cJSON_AddItemToArray (list, o1);
         }
       lf_json_add_str (json, "target", a->rest[1]);
-      lf_json_add_str (json, "kind", p.is_function ? "function" : "layer");
+      lf_json_add_str (json, "kind", kind_of (&p));
       lf_json_add_str (json, "runtime", p.runtime[0] ? p.runtime : NULL);
       lf_json_add_str (json, "arch", lf_arch_name (p.arch));
       status = lf_layer_print (json, status);

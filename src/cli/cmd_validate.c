@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "layer.h"
 #include "targets.h"
 
 /* ---- packages ---------------------------------------------------------------------------------------------------------------------- */
@@ -83,11 +84,44 @@ check_code (lf_template *t, const lf_template_function *fn, const lf_profile *p,
   return check_layers (t, fn, p, n, err);
 }
 
+/* An image that was saved to a file, as `ImageUri` may name it; one in a registry is not here to be measured. */
+static int
+check_image (lf_template *t, const lf_template_function *fn, const lf_profile *p, lf_error *err)
+{
+  char *path LF_CLEANUP (lf_freep) = lf_template_join (t, fn->location);
+  const char *property = strcmp (fn->type, "AWS::Lambda::Function") == 0 ? "Code.ImageUri" : "ImageUri";
+  lf_strv targets LF_CLEANUP (lf_strv_fini) = { 0 };
+  lf_error why = { 0 };
+  lf_space s;
+  if (!path)
+    return LF_FAIL_NOMEM (err);
+  if (!lf_image_is (path))
+    return 0;
+  if (lf_strv_add (&targets, path) < 0)
+    return LF_FAIL_NOMEM (err);
+  if (lf_space_measure (&targets, fn->f.arch, &s, &why) != 0)
+    return add (t, fn, LF_TPL_ERROR, property, why.exit == LF_EXIT_FAILED ? "image" : NULL, why.why) < 0 ? LF_FAIL_NOMEM (err) : 0;
+  lf_violation all[LF_VIOLATIONS_MAX];
+  size_t n = lf_image_judge (&s, fn->f.name, fn->f.arch, p, all);
+  int bad = 0;
+  for (size_t i = 0; i < n && !bad; i++)
+    {
+      char text[1000];
+      bool broken = all[i].severity == LF_SEV_BROKEN;
+      snprintf (text, sizeof text, "%s fix: %s", all[i].message, all[i].fix);
+      bad = add (t, fn, broken ? LF_TPL_ERROR : LF_TPL_WARNING, property, all[i].limit_id, text) < 0;
+    }
+  lf_space_fini (&s);
+  return bad ? LF_FAIL_NOMEM (err) : 0;
+}
+
 static int
 check_packages (lf_template *t, const lf_profile *p, lf_error *err)
 {
   for (size_t i = 0; i < t->functions_n; i++)
     if (t->functions[i].code == LF_TPL_CODE_PATH && check_code (t, &t->functions[i], p, err) < 0)
+      return -1;
+    else if (t->functions[i].code == LF_TPL_CODE_IMAGE && check_image (t, &t->functions[i], p, err) < 0)
       return -1;
   for (size_t i = 0; i < t->layers_n; i++)
     {

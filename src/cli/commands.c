@@ -81,12 +81,13 @@ const lf_command lf_commands[] = {
     "json region", 1, 3, lf_cmd_profile },
   { "layer", "layer size|check|build|double-zip|cache [OPTIONS] [ARGUMENT…]", "packages and layers: size, faults, building, the double zip, the cache",
     "size TARGET…: zipped and unzipped size against each limit, and what takes the space, largest first. TARGETs are a function's code when --layer gives\n"
-    "layers beside it, else each is a layer. check TARGET: will it load? Folder structure, rights, processor, Python and C library versions, missing\n"
+    "layers beside it, else each is a layer; or one container image, saved by docker save or podman save, or in OCI's layout. check TARGET: will it load? Folder structure, rights, processor, Python and C library versions, missing\n"
     "libraries, byte code, GPU libraries, each fault with its fix. build INPUT… -o FILE: a layer from folders with installed packages, wheels, layer zips\n"
     "or a requirements file (pip is run for that); the same inputs make the same bytes. double-zip DIR -o FILE: a layer whose packages are a zip inside\n"
     "the zip, unpacked to /tmp when first imported. cache [list|clear|fill ZIP…]: unpacked packages kept on this machine. Exit status: 1 when a limit is broken or a\n"
     "fault is found.",
     "  lambdafit layer size layer.zip\n"
+    "  lambdafit layer size image.tar\n"
     "  lambdafit layer size src/ --layer numpy.zip --layer model.zip --html size.html\n"
     "  lambdafit layer check layer.zip --runtime python3.12 --arch arm64\n"
     "  lambdafit layer build requirements.txt --runtime python3.12 -o layer.zip\n"

@@ -21,17 +21,100 @@ mb (int64_t bytes)
   return (double) bytes / (double) LF_MB;
 }
 
-/* Both size limits must be undercut; the number of layers may be reached. */
+/* Both size limits must be undercut; the number of layers, and the size of an image, may be reached. */
 static size_t
 limits_of (const lf_args *a, const lf_space *s, const lf_profile *p, limit_row out[3])
 {
   size_t n = 0;
+  if (s->is_image)
+    {
+      out[0] = (limit_row){ "image", "all layers, unpacked", s->unzipped_bytes, p->image_max_bytes, s->unzipped_bytes > p->image_max_bytes };
+      return 1;
+    }
   int64_t layers = a->layers.n ? (int64_t) a->layers.n : a->rest_n - 1;
   if (s->largest_zip != LF_NONE && !a->s3)
     out[n++] = (limit_row){ "zip", "zipped, direct upload", s->largest_zip, p->zip_max_bytes, s->largest_zip >= p->zip_max_bytes };
   out[n++] = (limit_row){ "package", "unzipped, code and layers", s->unzipped_bytes, p->package_max_bytes, s->unzipped_bytes >= p->package_max_bytes };
   out[n++] = (limit_row){ "layers", "layers", layers, p->layers_max, layers > p->layers_max };
   return n;
+}
+
+/* ---- images -------------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct said { lf_violation v[LF_VIOLATIONS_MAX]; size_t n; } said;
+
+size_t
+lf_image_judge (const lf_space *s, const char *name, lf_arch arch, const lf_profile *p, lf_violation out[LF_VIOLATIONS_MAX])
+{
+  lf_package_facts k = { 0 };
+  lf_function f;
+  lf_facts x;
+  if (!s->is_image)
+    return 0;
+  lf_function_init (&f);
+  f.name = (char *) (uintptr_t) name; /* borrowed */
+  f.arch = arch;
+  f.image_bytes = s->unzipped_bytes;
+  lf_space_facts (s, &k);
+  lf_facts_init (&x, &f, p, NULL, NULL);
+  x.package = &k;
+  return lf_judge (&x, 0, out);
+}
+
+static void
+image_json (cJSON *json, const lf_space *s, const said *judged)
+{
+  cJSON *layers = cJSON_AddArrayToObject (json, "layers"), *list = cJSON_AddArrayToObject (json, "violations");
+  for (size_t i = 0; i < s->layers_n; i++)
+    {
+      cJSON *o = cJSON_CreateObject ();
+      lf_json_add_str (o, "name", s->layers[i].name);
+      lf_json_add_str (o, "made_by", s->layers[i].made_by[0] ? s->layers[i].made_by : NULL);
+      lf_json_add_i64 (o, "bytes", s->layers[i].bytes);
+      lf_json_add_i64 (o, "hidden_bytes", s->layers[i].hidden_bytes);
+      lf_json_add_i64 (o, "files", s->layers[i].files);
+      cJSON_AddItemToArray (layers, o);
+    }
+  for (size_t i = 0; i < judged->n; i++)
+    {
+      cJSON *o = cJSON_CreateObject ();
+      lf_json_add_str (o, "limit_id", judged->v[i].limit_id);
+      lf_json_add_str (o, "severity", judged->v[i].severity == LF_SEV_BROKEN ? "broken" : "near");
+      lf_json_add_str (o, "rule", judged->v[i].rule);
+      lf_json_add_str (o, "message", judged->v[i].message);
+      lf_json_add_str (o, "fix", judged->v[i].fix);
+      cJSON_AddItemToArray (list, o);
+    }
+}
+
+static void
+print_layers (const lf_space *s)
+{
+  lf_table t;
+  if (!s->is_image)
+    return;
+  puts ("");
+  lf_table_init (&t, 4, "rrrl");
+  lf_table_add (&t, "layer");
+  lf_table_add (&t, "unpacked");
+  lf_table_add (&t, "hidden");
+  lf_table_add (&t, "made by");
+  for (size_t i = 0; i < s->layers_n; i++)
+    {
+      lf_table_add (&t, "%zu", i + 1);
+      lf_table_add (&t, "%.2f MB", mb (s->layers[i].bytes));
+      lf_table_add (&t, "%.2f MB", mb (s->layers[i].hidden_bytes));
+      lf_table_add (&t, "%.100s", s->layers[i].made_by[0] ? s->layers[i].made_by : s->layers[i].name);
+    }
+  lf_table_print (&t, stdout, "");
+  lf_table_fini (&t);
+}
+
+static void
+print_judged (const said *judged)
+{
+  for (size_t i = 0; i < judged->n; i++)
+    fprintf (stderr, "lambdafit: %s%s: %s\n  fix: %s\n", judged->v[i].limit_id, judged->v[i].severity == LF_SEV_NEAR ? " (near)" : "", judged->v[i].message, judged->v[i].fix);
 }
 
 static cJSON *
@@ -48,7 +131,10 @@ size_json (const lf_space *s, const limit_row *rows, size_t n, const lf_strv *ta
       lf_json_add_str (o, "limit", rows[i].id);
       lf_json_add_i64 (o, "used", rows[i].used);
       lf_json_add_i64 (o, "allowed", rows[i].allowed);
-      cJSON_AddNumberToObject (o, "percent", (double) (rows[i].used * 10000 / rows[i].allowed) / 100);
+      if (rows[i].allowed > 0)
+        cJSON_AddNumberToObject (o, "percent", (double) (rows[i].used * 10000 / rows[i].allowed) / 100);
+      else
+        cJSON_AddNullToObject (o, "percent");
       cJSON_AddBoolToObject (o, "broken", rows[i].broken);
       cJSON_AddItemToArray (limits, o);
     }
@@ -99,7 +185,10 @@ print_limits (const limit_row *rows, size_t n)
           lf_table_add (&t, "%.0f MB", mb (r->allowed));
           lf_table_add (&t, "%.2f MB", mb (left));
         }
-      lf_table_add (&t, "%.1f", 100.0 * (double) r->used / (double) r->allowed);
+      if (r->allowed > 0)
+        lf_table_add (&t, "%.1f", 100.0 * (double) r->used / (double) r->allowed);
+      else
+        lf_table_add (&t, "-");
       lf_table_add (&t, "%s", r->broken ? "TOO BIG" : "ok");
     }
   lf_table_print (&t, stdout, "");
@@ -192,7 +281,7 @@ static void
 print_verdict (const limit_row *rows, size_t n, const lf_space *s)
 {
   for (size_t i = 0; i < n; i++)
-    if (rows[i].broken)
+    if (rows[i].broken && !s->is_image)
       {
         const char *id = rows[i].id;
         if (strcmp (id, "package") == 0)
@@ -214,7 +303,7 @@ write_html (const lf_args *a, const lf_space *s, const lf_profile *p, lf_error *
 {
   lf_buf b LF_CLEANUP (lf_buf_fini);
   lf_buf_init (&b, 0);
-  if (lf_space_html (s, p->package_max_bytes, &b) != 0)
+  if (lf_space_html (s, s->is_image ? p->image_max_bytes : p->package_max_bytes, &b) != 0)
     return LF_FAIL_NOMEM (err);
   return lf_write_file_atomic (a->html, b.data, b.len, err);
 }
@@ -226,6 +315,7 @@ lf_layer_size (const lf_args *a)
   lf_arch arch;
   lf_strv targets = { 0 };
   lf_space s = { 0 };
+  said judged = { .n = 0 };
   if (lf_layer_arch (a, &arch, &err) != 0)
     return lf_cli_error (&err);
   lf_profile *p = lf_args_profile (a, &err);
@@ -247,17 +337,26 @@ lf_layer_size (const lf_args *a)
       status = LF_EXIT_OK;
       for (size_t i = 0; i < n; i++)
         status = rows[i].broken ? LF_EXIT_FAILED : status;
+      const char *slash = strrchr (targets.v[0], '/');
+      judged.n = lf_image_judge (&s, slash && slash[1] ? slash + 1 : targets.v[0], arch, p, judged.v);
       if (a->json)
-        status = lf_layer_print (size_json (&s, rows, n, &targets), status);
+        {
+          cJSON *json = size_json (&s, rows, n, &targets);
+          if (s.is_image)
+            image_json (json, &s, &judged);
+          status = lf_layer_print (json, status);
+        }
       else
         {
           print_limits (rows, n);
           puts ("");
           print_entries (&s);
           print_tree (&s);
+          print_layers (&s);
           fflush (stdout);
         }
       print_verdict (rows, n, &s);
+      print_judged (&judged);
     }
   lf_space_fini (&s);
   lf_strv_fini (&targets);

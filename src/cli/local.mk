@@ -6,7 +6,7 @@ lambdafit_SOURCES = src/cli/main.c src/cli/commands.c src/cli/options.c src/cli/
 lambdafit_LDADD = src/tui/liblf_tui.a src/check/file/liblf_check_file.a src/check/liblf_check.a src/daemon/liblf_daemon.a src/api/liblf_api.a src/deploy/liblf_deploy.a src/engine/liblf_engine.a src/sandbox/liblf_sandbox.a \
 	$(HTTP_LIBS) src/store/liblf_store.a src/package/liblf_package.a src/template/liblf_template.a src/yaml/liblf_yaml.a src/simulate/liblf_simulate.a src/model/liblf_model.a \
 	src/profile/liblf_profile.a src/base/liblf_os.a src/base/liblf_base.a \
-	$(UV_LIBS) $(ZIP_LIBS) $(SQLITE_LIBS) $(CJSON_LIBS) $(NETTLE_LIBS) $(ZLIB_LIBS) $(FYAML_LIBS) $(NCURSES_LIBS) -lpthread -lm
+	$(UV_LIBS) $(ZIP_LIBS) $(SQLITE_LIBS) $(CJSON_LIBS) $(NETTLE_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS) $(FYAML_LIBS) $(NCURSES_LIBS) -lpthread -lm
 lambdafit_SOURCES += src/cli/cmd_report.c src/cli/report.c src/cli/report.h src/cli/report_html.c src/cli/report_markdown.c
 lambdafit_SOURCES += src/cli/cmd_validate.c src/cli/targets.c src/cli/targets.h src/cli/env_vars.c
 lambdafit_SOURCES += src/cli/cmd_check.c src/cli/check.h src/cli/check_run.c src/cli/check_print.c src/cli/check_loop.c src/cli/check_from.c src/cli/check_init.c

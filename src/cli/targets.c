@@ -270,12 +270,12 @@ image_error (const lf_template *t, const lf_template_function *fn, lf_error *err
 {
   LF_CLEANUP (lf_freep) char *context = fn->path ? lf_template_join (t, fn->path) : NULL;
   struct stat st;
-  char fix[400];
+  char fix[480];
   if (context && stat (context, &st) == 0 && S_ISDIR (st.st_mode))
-    snprintf (fix, sizeof fix, "run the folder that it is made from, and what it installs as a layer: lambdafit run %.250s --layer DIR", context);
+    snprintf (fix, sizeof fix, "run the folder that it is made from, and what it installs as a layer: lambdafit run %.250s --layer DIR; a saved image's size is judged by lambdafit layer size IMAGE.tar", context);
   else
-    snprintf (fix, sizeof fix, "run the handler's folder with the runtime of the image, and what it installs as a layer: lambdafit run PATH --runtime ID --layer DIR");
-  return place_error (t, fn, fix, err, "its code is a container image, which lambdafit does not run, and whose size (10 GB at most) it does not measure", "");
+    snprintf (fix, sizeof fix, "run the handler's folder with the runtime of the image, and what it installs as a layer: lambdafit run PATH --runtime ID --layer DIR; a saved image's size is judged by lambdafit layer size IMAGE.tar");
+  return place_error (t, fn, fix, err, "its code is a container image, which lambdafit does not run", "");
 }
 
 /* The code's folder or zip. -1 and *skip: the template is right, but this cannot be run here. */

@@ -23,6 +23,7 @@ lf_function_init (lf_function *f)
     .async_retries = -1,
     .async_max_age_s = LF_NONE,
     .package_bytes = LF_NONE,
+    .image_bytes = LF_NONE,
     .zip_bytes = LF_NONE,
     .env_bytes = LF_NONE,
     .url = { .max_age_s = LF_NONE },

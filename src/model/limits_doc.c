@@ -49,6 +49,7 @@ lf_limits_doc_table (lf_buf *out, lf_profile *const *profiles, size_t n)
           lf_error err = { 0 };
           lf_function f;
           lf_function_init (&f);
+          f.image_bytes = 0; /* every limit is to be seen */
           lf_buf_addc (out, ' ');
           if (lf_function_defaults (&f, profiles[k], &err) == 0)
             add_number (out, lf_limit_allowed ((lf_limit) i, &f, profiles[k]));

@@ -411,6 +411,15 @@ cuda (judge *j)
 }
 
 static bool
+image_not_offered (judge *j)
+{
+  if (j->x->f->image_bytes == LF_NONE || j->x->p->image_max_bytes > 0)
+    return false;
+  note (j, "the profile has no images");
+  return true;
+}
+
+static bool
 workers_wanted (judge *j)
 {
   if (j->x->package == NULL || !j->x->package->wants_workers)

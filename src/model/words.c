@@ -439,6 +439,40 @@ w_prune_advice (const judge *j, char *out, size_t cap)
 }
 
 static void
+w_too_much (const judge *j, char *out, size_t cap)
+{
+  lf_show_amount (lf_judge_used (j, LF_LIM_IMAGE) - lf_judge_allowed (j, LF_LIM_IMAGE), "bytes", out, cap);
+}
+
+/* What can go without a loss comes first; what else is large, where that is not enough to fit, or nothing can. */
+static void
+w_image_advice (const judge *j, char *out, size_t cap)
+{
+  const lf_package_facts *k = j->x->package;
+  char bytes[48];
+  size_t n = 0;
+  *out = '\0';
+  if (k == NULL)
+    return;
+  if (k->hidden_bytes >= LF_MB)
+    {
+      lf_show_amount (k->hidden_bytes, "bytes", bytes, sizeof bytes);
+      n += (size_t) snprintf (out, cap, "%s is hidden by later layers, most in %s: delete it in the RUN that makes it, or build in a stage of its own. ", bytes, k->hidden);
+    }
+  if (k->cuda_bytes >= LF_MB && n < cap)
+    {
+      lf_show_amount (k->cuda_bytes, "bytes", bytes, sizeof bytes);
+      n += (size_t) snprintf (out + n, cap - n, "Libraries for GPUs take %s, and Lambda has none: install CPU builds (`pip install --index-url https://download.pytorch.org/whl/cpu torch`). ", bytes);
+    }
+  if (n < cap)
+    lf_prune_advice (k, out + n, cap - n);
+  n = strlen (out);
+  int64_t need = lf_judge_used (j, LF_LIM_IMAGE) - lf_judge_allowed (j, LF_LIM_IMAGE);
+  if (n < cap && (n == 0 || need > k->hidden_bytes + k->cuda_bytes + k->prune_bytes))
+    snprintf (out + n, cap - n, "The largest are %s: load models from S3 into /tmp, or from EFS.", k->largest);
+}
+
+static void
 w_cuda (const judge *j, char *out, size_t cap)
 {
   lf_show_amount (j->x->package->cuda_bytes, "bytes", out, cap);
@@ -724,6 +758,8 @@ static const struct
   { "samples", w_samples },
   { "residual_advice", w_residual_advice },
   { "prune_advice", w_prune_advice },
+  { "too_much", w_too_much },             /* of an image over its limit */
+  { "image_advice", w_image_advice },
   { "cuda", w_cuda },
   { "problem", w_problem },               /* of `layer check` */
   { "problem_path", w_problem_path },

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "check.h"
+#include "imagefile.h"
 
 #define UNPACK_MAX (INT64_C (16) << 30) /* a check must be able to look at what is too big */
 
@@ -69,8 +70,8 @@ lf_check_owner (lf_check *c, const char *path)
   return i >= 0 ? c->dists->v[i].name : NULL;
 }
 
-static int
-say_rest (lf_check *c)
+int
+lf_check_say_rest (lf_check *c)
 {
   for (int i = 0; i < LF_RULE_COUNT; i++)
     if (c->count[i] > LF_CHECK_LISTED)
@@ -183,12 +184,14 @@ run_rules (lf_check *c)
   for (size_t i = 0; i < LF_ARRAY_LEN (all); i++)
     if (all[i] (c) != 0)
       return -1;
-  return say_rest (c);
+  return lf_check_say_rest (c);
 }
 
 int
 lf_package_check (const char *target, const lf_check_options *o, lf_problems *out, lf_error *err)
 {
+  if (lf_image_is (target))
+    return lf_check_image (target, o, out, err);
   *out = (lf_problems){ .arch = o->arch };
   lf_pkg_source s;
   lf_dists dists = { 0 };

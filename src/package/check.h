@@ -37,6 +37,9 @@ int lf_check_add (lf_check *c, lf_rule rule, const char *path, const char *fix, 
 /* The name of the package that owns file i, or NULL. */
 const char *lf_check_owner (lf_check *c, const char *path);
 
+int lf_check_say_rest (lf_check *c); /* how many more there are of a rule than are listed */
+int lf_check_image (const char *target, const lf_check_options *o, lf_problems *out, lf_error *err);
+
 int lf_check_structure (lf_check *c);
 int lf_check_permissions (lf_check *c);
 int lf_check_binaries (lf_check *c);

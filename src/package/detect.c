@@ -527,7 +527,7 @@ decide_by_dockerfile (const lf_package *p, lf_function *f, char note[256], lf_er
   bool handler = !f->handler;
   if (!lf_dockerfile_read (p->dir, &d))
     return 0;
-  snprintf (note, 256, "the image of its Dockerfile is not built: what that installs beside the files here, and its size (10 GB at most), is not measured");
+  snprintf (note, 256, "the image of its Dockerfile is not built: what that installs beside the files here, and its size (10 GB at most), is not measured; a saved one by lambdafit layer size");
   if (handler && !lf_pkg_handler_file (p->dir, LF_RT_PYTHON, d.handler, NULL) && !lf_pkg_handler_file (p->dir, LF_RT_NODEJS, d.handler, NULL))
     return 0;
   if (handler)

@@ -38,8 +38,36 @@ is_waste (lf_space_kind k)
   return k == LF_SPACE_TESTS || k == LF_SPACE_HEADERS || k == LF_SPACE_DEBUG || k == LF_SPACE_DUPLICATE;
 }
 
+/* Of an image: the layers with the most that is not seen, and what is large and no waste. */
 static void
-add_space (const lf_space *s, lf_package_facts *out)
+add_image (const lf_space *s, lf_package_facts *out)
+{
+  const lf_space_layer *most = NULL;
+  for (size_t i = 0; i < s->layers_n; i++)
+    {
+      out->hidden_bytes += s->layers[i].hidden_bytes;
+      if (!most || s->layers[i].hidden_bytes > most->hidden_bytes)
+        most = &s->layers[i];
+    }
+  if (most && most->hidden_bytes > 0)
+    {
+      char name[150];
+      snprintf (name, sizeof name, "layer %zu%s%.100s", (size_t) (most - s->layers) + 1, *most->made_by ? ": " : "", most->made_by);
+      add_part (out->hidden, sizeof out->hidden, "", name, most->hidden_bytes);
+    }
+  for (size_t i = 0, n = 0; i < s->n && n < 4; i++)
+    {
+      const lf_space_entry *e = &s->entries[i];
+      if ((e->kind == LF_SPACE_PACKAGE || e->kind == LF_SPACE_OTHER || e->kind == LF_SPACE_ARCHIVE) && e->bytes >= LF_MB / 10)
+        {
+          add_part (out->largest, sizeof out->largest, "", strcmp (e->path, ".") == 0 ? e->name : e->path, e->bytes);
+          n++;
+        }
+    }
+}
+
+void
+lf_space_facts (const lf_space *s, lf_package_facts *out)
 {
   for (size_t i = 0; i < s->n; i++)
     {
@@ -56,6 +84,8 @@ add_space (const lf_space *s, lf_package_facts *out)
             add_part (out->prune, sizeof out->prune, part_of (e->kind), e->path, e->bytes);
         }
     }
+  if (s->is_image)
+    add_image (s, out);
 }
 
 /* The first problem of each kind that keeps a file from loading; a later target's comes behind. False: it could not be looked at. */
@@ -64,7 +94,7 @@ add_problems (const char *target, const lf_function *f, bool layer, lf_package_f
 {
   lf_problems p;
   lf_error ignored = { 0 };
-  lf_check_options o = { .runtime = f->runtime, .arch = f->arch };
+  lf_check_options o = { .runtime = f->runtime, .arch = f->arch, .image_max_bytes = LF_NONE };
   if (lf_package_check (target, &o, &p, &ignored) != 0)
     return false;
   for (size_t k = layer ? 0 : 1; k < LF_FACTS_KINDS; k++)
@@ -134,7 +164,7 @@ lf_package_space_facts (const char *target, const lf_function *f, lf_package_fac
     bad = lf_strv_add (&targets, f->layers.v[i]) < 0;
   if (bad || lf_space_measure (&targets, f->arch, &space, &ignored) != 0)
     return;
-  add_space (&space, out);
+  lf_space_facts (&space, out);
   lf_space_fini (&space);
 }
 
@@ -149,7 +179,7 @@ read_part (const lf_strv *targets, const char *path, const lf_function *f, bool 
   bool whole = lf_space_measure (targets, f->arch, &space, &ignored) == 0;
   if (whole)
     {
-      add_space (&space, out);
+      lf_space_facts (&space, out);
       lf_space_fini (&space);
     }
   for (size_t i = 0; i < targets->n; i++)

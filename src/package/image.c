@@ -3,15 +3,13 @@
  * A folder from which an image is made tells in its Dockerfile what Lambda would run: the runtime is the base image's, the handler is CMD.
  */
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "image.h"
-#include "internal.h"
+#include "imagefile.h"
 
 #define DOCKERFILE_MAX (64 << 10)
 #define STAGES_MAX 32
@@ -145,48 +143,14 @@ lf_dockerfile_read (const char *dir, lf_dockerfile *out)
 
 /* ---- images ------------------------------------------------------------------------------------------------------------------------- */
 
-#define TAR_BLOCK 512
-#define TAR_MEMBERS_MAX 20000
-
-/* The sum of what is in the archive; -1 when it is no image's. */
-static int64_t
-image_bytes (int fd)
-{
-  char block[TAR_BLOCK];
-  int64_t sum = 0;
-  off_t at = 0;
-  bool image = false;
-  for (int i = 0; i < TAR_MEMBERS_MAX && pread (fd, block, sizeof block, at) == TAR_BLOCK && block[0]; i++)
-    {
-      if (memcmp (block + 257, "ustar", 5) != 0)
-        return -1;
-      char size[13] = "", name[101] = "";
-      memcpy (size, block + 124, 12);
-      memcpy (name, block, 100);
-      long long bytes = strtoll (size, NULL, 8);
-      if (bytes < 0 || bytes > INT64_C (1) << 50)
-        return -1;
-      image = image || strcmp (name, "manifest.json") == 0 || strcmp (name, "oci-layout") == 0;
-      sum += bytes;
-      at += TAR_BLOCK + (bytes + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
-    }
-  return image ? sum : -1;
-}
-
 int
 lf_image_refuse (const char *target, lf_error *err)
 {
-  static const char fix[] = "run the folder of its handler with the runtime of its base image, and what it installs as a layer: lambdafit run DIR --runtime ID --layer DIR";
-  LF_CLEANUP (lf_freep) char *layout = lf_asprintf ("%s/oci-layout", target);
-  LF_CLEANUP (lf_closep) int fd = open (target, O_RDONLY | O_CLOEXEC);
-  struct stat st;
-  if (fd < 0 || fstat (fd, &st) != 0 || !layout)
+  char fix[480];
+  if (!lf_image_is (target))
     return 0;
-  if (S_ISDIR (st.st_mode))
-    return access (layout, F_OK) != 0 ? 0 : LF_FAIL (err, LF_EXIT_USAGE, target, fix, "is a container image: " WHAT_IS_NOT);
-  int64_t bytes = S_ISREG (st.st_mode) ? image_bytes (fd) : -1;
-  if (bytes < 0)
-    return 0;
-  return LF_FAIL (err, LF_EXIT_USAGE, target, fix,
-                  "is a container image (its archive holds %lld MB; Lambda takes 10,240 MB at most, unpacked): " WHAT_IS_NOT, (long long) (bytes / LF_MB));
+  snprintf (fix, sizeof fix,
+            "run the folder of its handler with the runtime of its base image, and what it installs as a layer: lambdafit run DIR --runtime ID --layer DIR; "
+            "whether its size fits: lambdafit layer size %.150s", target);
+  return LF_FAIL (err, LF_EXIT_USAGE, target, fix, "is a container image: " WHAT_IS_NOT);
 }

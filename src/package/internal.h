@@ -137,6 +137,8 @@ typedef struct lf_pkg_file
   mode_t mode;         /* with the kind */
   uint32_t crc;        /* of a zip's files */
   uint64_t index;      /* in the zip */
+  const char *data;    /* of an image: the content of the few files that tell of packages; else NULL */
+  size_t data_n;
 } lf_pkg_file;
 typedef struct lf_pkg_source
 {
@@ -150,6 +152,7 @@ typedef struct lf_pkg_source
   lf_pkg_tree tree;
   lf_zip zip;
   struct zip *handle;
+  struct lf_image *image; /* see imagefile.h; NULL: a folder or a zip */
 } lf_pkg_source;
 int lf_pkg_source_open (const char *path, lf_pkg_source *s, lf_error *err);
 void lf_pkg_source_fini (lf_pkg_source *s);

@@ -12,7 +12,7 @@
 static const char *const kind_names[LF_SPACE_KINDS] = {
   [LF_SPACE_PACKAGE] = "package", [LF_SPACE_TESTS] = "tests",     [LF_SPACE_CACHE] = "cache",
   [LF_SPACE_HEADERS] = "headers", [LF_SPACE_DEBUG] = "debug",     [LF_SPACE_CUDA] = "cuda",
-  [LF_SPACE_ARCHIVE] = "archive", [LF_SPACE_DUPLICATE] = "duplicate", [LF_SPACE_OTHER] = "other",
+  [LF_SPACE_ARCHIVE] = "archive", [LF_SPACE_DUPLICATE] = "duplicate", [LF_SPACE_OTHER] = "other",     [LF_SPACE_HIDDEN] = "hidden",
 };
 
 const char *

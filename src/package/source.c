@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <zip.h>
 
-#include "internal.h"
+#include "imagefile.h"
 
 static int
 open_folder (lf_pkg_source *s, lf_error *err)
@@ -99,6 +99,8 @@ lf_pkg_source_fini (lf_pkg_source *s)
   free (s->path);
   lf_pkg_tree_fini (&s->tree);
   lf_zip_fini (&s->zip);
+  lf_image_fini (s->image);
+  free (s->image);
   *s = (lf_pkg_source){ .fd = -1 };
 }
 
@@ -128,6 +130,10 @@ read_zipped (lf_pkg_source *s, const lf_pkg_file *f, size_t max, lf_buf *out, lf
 int
 lf_pkg_source_read (lf_pkg_source *s, const lf_pkg_file *f, size_t max, lf_buf *out, lf_error *err)
 {
+  if (s->image)
+    return f->data && lf_buf_add (out, f->data, f->data_n < max ? f->data_n : max) == 0
+               ? 0
+               : LF_FAIL (err, LF_EXIT_USAGE, s->path, "", "what is in %.300s was not kept", f->path);
   if (s->is_zip)
     return read_zipped (s, f, max, out, err);
   LF_CLEANUP (lf_closep) int fd = openat (s->fd, f->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);

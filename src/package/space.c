@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "elf.h"
+#include "imagefile.h"
 #include "space.h"
 
 #define TARGETS_MAX 64
@@ -72,7 +73,7 @@ read_strippable (void *arg)
 static void
 start_reading (target *t)
 {
-  if (t->s.is_zip)
+  if (t->s.is_zip || t->s.image)
     return; /* would mean unpacking */
   t->reading = t->s.n > 500 && pthread_create (&t->reader, NULL, read_strippable, t) == 0;
   if (!t->reading)
@@ -116,7 +117,7 @@ same_content (const target *ta, const lf_pkg_file *a, const target *tb, const lf
 {
   if (ta->s.is_zip && tb->s.is_zip)
     return a->crc == b->crc;
-  if (ta->s.is_zip || tb->s.is_zip)
+  if (ta->s.is_zip || tb->s.is_zip || ta->s.image || tb->s.image)
     return false; /* would mean unpacking */
   LF_CLEANUP (lf_closep) int fa = openat (ta->s.fd, a->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   LF_CLEANUP (lf_closep) int fb = openat (tb->s.fd, b->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -422,9 +423,9 @@ read_folders (lf_space *out, size_t ti, lf_error *err)
 /* ---- the whole -------------------------------------------------------------------------------------------------------------------- */
 
 static int
-open_target (lf_space *out, const char *path, target *t, lf_error *err)
+open_target (lf_space *out, const char *path, lf_arch arch, target *t, lf_error *err)
 {
-  if (lf_pkg_source_open (path, &t->s, err) != 0)
+  if ((lf_image_is (path) ? lf_pkg_source_open_image (path, arch, &t->s, err) : lf_pkg_source_open (path, &t->s, err)) != 0)
     return -1;
   t->owner = malloc ((t->s.n + 1) * sizeof *t->owner);
   t->duplicate = calloc (t->s.n + 1, 1);
@@ -448,6 +449,58 @@ open_target (lf_space *out, const char *path, target *t, lf_error *err)
   return 0;
 }
 
+/* ---- images -------------------------------------------------------------------------------------------------------------------------- */
+
+/* An image stands alone: its limit is one of its own. */
+static int
+take_image (lf_space *out, lf_error *err)
+{
+  struct lf_space_impl *im = out->impl;
+  const lf_image *image = NULL;
+  for (size_t i = 0; i < im->n && !image; i++)
+    image = im->t[i].s.image;
+  if (!image)
+    return 0;
+  if (im->n > 1)
+    return LF_FAIL (err, LF_EXIT_USAGE, image->what, "measure it alone: an image has no layers of Lambda's beside it", "is a container image");
+  out->layers = calloc (image->layers_n, sizeof *out->layers);
+  if (!out->layers)
+    return LF_FAIL_NOMEM (err);
+  out->is_image = true;
+  for (size_t i = 0; i < image->layers_n; i++)
+    {
+      const lf_image_layer *l = &image->layers[i];
+      out->layers[out->layers_n++] = (lf_space_layer){ .name = l->name, .made_by = l->made_by, .bytes = l->bytes, .hidden_bytes = l->hidden_bytes, .files = l->files };
+    }
+  return 0;
+}
+
+/* What no file that is seen has: files that a later layer replaces or deletes, and what the layers' archives need for themselves. */
+static int
+add_layers (lf_space *out, lf_error *err)
+{
+  const lf_image *image = out->is_image ? out->impl->t[0].s.image : NULL;
+  int64_t rest = image ? image->bytes : 0;
+  for (size_t i = 0; image && i < image->layers_n; i++)
+    {
+      const lf_image_layer *l = &image->layers[i];
+      rest -= l->file_bytes;
+      for (size_t k = 0; k < l->n; k++)
+        {
+          char name[40], group[300];
+          const char *path = l->v[k].path, *slash = strrchr (path, '/');
+          snprintf (name, sizeof name, "layer %zu", i + 1);
+          snprintf (group, sizeof group, "hidden %zu %.*s", i, (int) (strcspn (path, "/") < 200 ? strcspn (path, "/") : 200), path);
+          place p = { .name = name, .hint = "a later layer deletes or replaces it, but it counts: delete it in the RUN that makes it", .path = path,
+                      .path_n = slash ? (size_t) (slash - path) : 0 };
+          if (l->v[k].hidden && l->v[k].size > 0 && add_bytes (out, 0, &p, group, LF_SPACE_HIDDEN, l->v[k].size, 1, err) != 0)
+            return -1;
+        }
+    }
+  place p = { .name = "layers' archives", .hint = "names, rights and padding of files in the layers", .path = ".", .path_n = 1 };
+  return rest > 0 ? add_bytes (out, 0, &p, "archives", LF_SPACE_OTHER, rest, 0, err) : 0;
+}
+
 static int
 largest_first (const void *a, const void *b)
 {
@@ -465,12 +518,12 @@ measure (const lf_strv *targets, lf_arch arch, lf_space *out, lf_error *err)
 {
   struct lf_space_impl *im = out->impl;
   for (size_t i = 0; i < targets->n; i++, im->n++)
-    if (open_target (out, targets->v[i], &im->t[i], err) != 0)
+    if (open_target (out, targets->v[i], arch, &im->t[i], err) != 0)
       {
         im->n++;
         return -1;
       }
-  if (find_duplicates (im, err) != 0)
+  if (take_image (out, err) != 0 || find_duplicates (im, err) != 0)
     return -1;
   for (size_t i = 0; i < im->n; i++)
     end_reading (&im->t[i]);
@@ -478,7 +531,7 @@ measure (const lf_strv *targets, lf_arch arch, lf_space *out, lf_error *err)
     for (size_t k = 0; k < im->t[i].s.n; k++)
       if (S_ISREG (im->t[i].s.v[k].mode) && add_file (out, i, k, arch, err) != 0)
         return -1;
-  if (settle_paths (out, err) != 0)
+  if (add_layers (out, err) != 0 || settle_paths (out, err) != 0)
     return -1;
   for (size_t i = 0; i < out->n; i++)
     if (!out->entries[i].path[0])
@@ -538,5 +591,6 @@ lf_space_fini (lf_space *s)
     }
   free (s->entries);
   free (s->folders);
+  free (s->layers);
   *s = (lf_space){ 0 };
 }

@@ -29,7 +29,7 @@ typedef struct map
 static const char *const colours[LF_SPACE_KINDS] = {
   [LF_SPACE_PACKAGE] = "#4e79a7", [LF_SPACE_TESTS] = "#f28e2b", [LF_SPACE_CACHE] = "#bab0ac", [LF_SPACE_HEADERS] = "#9c755f",
   [LF_SPACE_DEBUG] = "#b07aa1",   [LF_SPACE_CUDA] = "#e15759",  [LF_SPACE_ARCHIVE] = "#edc948", [LF_SPACE_DUPLICATE] = "#ff9da7",
-  [LF_SPACE_OTHER] = "#59a14f",
+  [LF_SPACE_OTHER] = "#59a14f",   [LF_SPACE_HIDDEN] = "#76b7b2",
 };
 
 static void

@@ -303,7 +303,7 @@ find_enforcement (lf_sb_host *h)
 {
   static const lf_limit checked[]
       = { LF_LIM_DURATION, LF_LIM_INIT,          LF_LIM_PACKAGE, LF_LIM_ZIP,         LF_LIM_LAYERS,      LF_LIM_REQUEST,
-          LF_LIM_RESPONSE, LF_LIM_ASYNC_REQUEST, LF_LIM_ENV,     LF_LIM_CONCURRENCY, LF_LIM_REQUEST_RATE };
+          LF_LIM_RESPONSE, LF_LIM_ASYNC_REQUEST, LF_LIM_ENV,     LF_LIM_CONCURRENCY, LF_LIM_REQUEST_RATE, LF_LIM_IMAGE };
   lf_cg_caps caps;
   lf_cg_caps_get (h->cg, &caps);
   lf_enforcement *e = &h->enforcement;

@@ -418,7 +418,7 @@ static void
 find_enforcement (lf_machine *m, bool userns)
 {
   static const lf_limit checked[] = { LF_LIM_DURATION, LF_LIM_INIT,          LF_LIM_PACKAGE, LF_LIM_ZIP,         LF_LIM_LAYERS,      LF_LIM_REQUEST,
-                                      LF_LIM_RESPONSE, LF_LIM_ASYNC_REQUEST, LF_LIM_ENV,     LF_LIM_CONCURRENCY, LF_LIM_REQUEST_RATE };
+                                      LF_LIM_RESPONSE, LF_LIM_ASYNC_REQUEST, LF_LIM_ENV,     LF_LIM_CONCURRENCY, LF_LIM_REQUEST_RATE, LF_LIM_IMAGE };
   lf_enforcement *e = &m->enforcement;
   /* What passes through lambdafit itself is checked there, sandbox or not; time needs something to kill. */
   for (size_t i = 0; i < LF_ARRAY_LEN (checked); i++)

@@ -53,6 +53,8 @@ lf_view_function_make (lf_app *a)
   lf_sums_extremes (s, &most);
   for (int l = 0; l < LF_LIM_COUNT; l++)
     {
+      if (lf_limit_allowed ((lf_limit) l, &f->config, a->profile) == LF_NONE)
+        continue; /* none of this function's */
       if (lf_tab_row (&a->tab, l) != 0)
         return;
       limit_row (a, (lf_limit) l, &f->config, &most, recorded);

@@ -19,9 +19,15 @@ FUZZ_LINK_template = src/model/liblf_model.a src/profile/liblf_profile.a $(FYAML
 
 FUZZ_TESTS += tests/fuzz/fuzz_package
 tests_fuzz_fuzz_package_SOURCES = tests/fuzz/fuzz_package.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_package_LDADD = src/package/liblf_package.a src/model/liblf_model.a src/profile/liblf_profile.a $(FUZZ_LIBS) $(ZIP_LIBS) $(ZLIB_LIBS)
+tests_fuzz_fuzz_package_LDADD = src/package/liblf_package.a src/model/liblf_model.a src/profile/liblf_profile.a $(FUZZ_LIBS) $(ZIP_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS)
 FUZZ_ROOMS_package = src/package
-FUZZ_LINK_package = src/model/liblf_model.a src/profile/liblf_profile.a $(ZIP_LIBS) $(ZLIB_LIBS)
+FUZZ_LINK_package = src/model/liblf_model.a src/profile/liblf_profile.a $(ZIP_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS)
+
+FUZZ_TESTS += tests/fuzz/fuzz_image
+tests_fuzz_fuzz_image_SOURCES = tests/fuzz/fuzz_image.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_image_LDADD = src/package/liblf_package.a src/model/liblf_model.a src/profile/liblf_profile.a $(FUZZ_LIBS) $(ZIP_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS)
+FUZZ_ROOMS_image = src/package
+FUZZ_LINK_image = src/model/liblf_model.a src/profile/liblf_profile.a $(ZIP_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS)
 
 FUZZ_TESTS += tests/fuzz/fuzz_eventstream
 tests_fuzz_fuzz_eventstream_SOURCES = tests/fuzz/fuzz_eventstream.c $(FUZZ_MAIN)

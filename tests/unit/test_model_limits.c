@@ -8,7 +8,7 @@ static void
 names (void **state)
 {
   static const char *const ids[]
-      = { "duration", "init",          "memory", "tmp", "package",   "zip",         "layers",      "request",
+      = { "duration", "init",          "memory", "tmp", "package",   "zip",         "layers",      "image",       "request",
           "response", "async_request", "env",    "fds", "processes", "concurrency", "request_rate" };
   static const char *const statuses[]
       = { "ok", "function_error", "timeout", "out_of_memory", "crash", "init_error", "init_timeout", "throttled", "rejected" };
@@ -56,6 +56,7 @@ allowed_values (void **state)
     { LF_LIM_PACKAGE, 262144000, 262144000 },
     { LF_LIM_ZIP, 52428800, 52428800 },
     { LF_LIM_LAYERS, 5, 5 },
+    { LF_LIM_IMAGE, 10737418240, 0 },
     { LF_LIM_REQUEST, 6291456, 6291456 },
     { LF_LIM_RESPONSE, 6291556, 6291556 },
     { LF_LIM_ASYNC_REQUEST, 1048576, 262144 },
@@ -68,6 +69,8 @@ allowed_values (void **state)
   (void) state;
   lf_function f = a_function (now26, "python3.12");
   assert_int_equal (LF_ARRAY_LEN (cases), LF_LIM_COUNT);
+  assert_int_equal (lf_limit_allowed (LF_LIM_IMAGE, &f, now26), LF_NONE); /* a folder or a zip is no image */
+  f.image_bytes = 1;
   for (size_t i = 0; i < LF_ARRAY_LEN (cases); i++)
     {
       if (lf_limit_allowed (cases[i].l, &f, now26) != cases[i].in26 || lf_limit_allowed (cases[i].l, &f, then20) != cases[i].in20)
@@ -88,6 +91,7 @@ used_values (void **state)
   lf_record_init (&r);
   f.package_bytes = 5;
   f.zip_bytes = 6;
+  f.image_bytes = 8;
   f.env_bytes = 7;
   lf_strv_add (&f.layers, "a.zip");
   for (int i = 0; i < LF_LIM_COUNT; i++)
@@ -129,7 +133,7 @@ enforcement (void **state)
   assert_int_equal (lf_enforcement_json (&e, &b), 0);
   expect (&b,
           "{\"duration\":\"none\",\"init\":\"none\",\"memory\":\"kernel\",\"tmp\":\"none\",\"package\":\"none\",\"zip\":\"none\","
-          "\"layers\":\"none\",\"request\":\"kernel\",\"response\":\"none\",\"async_request\":\"none\",\"env\":\"none\",\"fds\":"
+          "\"layers\":\"none\",\"image\":\"none\",\"request\":\"kernel\",\"response\":\"none\",\"async_request\":\"none\",\"env\":\"none\",\"fds\":"
           "\"none\","
           "\"processes\":\"none\",\"concurrency\":\"none\",\"request_rate\":\"none\",\"cpu\":\"sampled\"}");
   assert_string_equal (lf_enforced_label (LF_ENF_CHECKED), "checked");

@@ -363,6 +363,9 @@ broken_package (setting *s, const char *kind)
   MAKE (zip_near, STATIC, s->f.zip_bytes = 52428800) \
   MAKE (too_many_layers, STATIC, layers (s, 6)) \
   MAKE (layers_near, STATIC, layers (s, 5)) \
+  MAKE (image_not_offered, STATIC, s->x.p = then20, s->f.image_bytes = 5) \
+  MAKE (image_too_large, STATIC, s->f.image_bytes = 10737418241, s->k.hidden_bytes = 10 * LF_MB, strcpy (s->k.hidden, "layer 2 (10 MB)")) \
+  MAKE (image_near, STATIC, s->f.image_bytes = 10737418240) \
   MAKE (env_too_large, STATIC, s->f.env_bytes = 4097) \
   MAKE (env_near, STATIC, s->f.env_bytes = 4096) \
   MAKE (request_too_large, s->r.status = LF_ST_REJECTED, s->r.request_bytes = 6291457) \
