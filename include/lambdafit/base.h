@@ -246,8 +246,11 @@ typedef struct lf_utc { int year, month, day, hour, minute, second, ms, weekday;
 lf_utc lf_utc_from (int64_t wall_us);
 /* Reads a whole file of at most max bytes; 0 or -1. "-" is standard input. */
 int lf_read_file (const char *path, size_t max, lf_buf *out, lf_error *err);
-/* Writes a temporary file beside `path` and renames it, so a reader sees all of it or nothing. */
+/* Writes a temporary file beside `path` and renames it, so a reader sees all of it or nothing. A device, a pipe or another output of this
+ * process (/dev/null, /dev/stdout, >(command)) is written to as it is: a name put in its place would take it away from everybody. */
 int lf_write_file_atomic (const char *path, const void *p, size_t n, lf_error *err);
+/* Something is at `path`, and it is no file that another could take the place of. */
+bool lf_is_no_file (const char *path);
 int lf_mkdir_p (const char *path, int mode, lf_error *err);
 /* Removes a tree without following links; 0 even if it was not there. */
 int lf_rm_rf (const char *path, lf_error *err);

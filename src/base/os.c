@@ -161,9 +161,27 @@ write_all (int fd, const char *p, size_t n)
   return 0;
 }
 
+bool
+lf_is_no_file (const char *path)
+{
+  struct stat st;
+  return stat (path, &st) == 0 && (!S_ISREG (st.st_mode) || strncmp (path, "/dev/", 5) == 0 || strncmp (path, "/proc/", 6) == 0);
+}
+
+static int
+write_as_it_is (const char *path, const void *p, size_t n, lf_error *err)
+{
+  int fd = open (path, O_WRONLY | O_CLOEXEC | O_NOCTTY), bad = fd < 0 || write_all (fd, p, n) < 0 ? errno : 0;
+  if (fd >= 0 && close (fd) < 0 && !bad)
+    bad = errno;
+  return bad ? LF_FAIL (err, LF_EXIT_IO, path, "", "cannot be written: %s", strerror (bad)) : 0;
+}
+
 int
 lf_write_file_atomic (const char *path, const void *p, size_t n, lf_error *err)
 {
+  if (lf_is_no_file (path))
+    return write_as_it_is (path, p, n, err);
   uint64_t r;
   lf_random_bytes (&r, sizeof r);
   LF_CLEANUP (lf_freep) char *temp = lf_asprintf ("%s.%016llx.tmp", path, (unsigned long long) r);

@@ -178,7 +178,7 @@ lf_serve (const lf_serve_options *o, lf_error *err)
   lf_deploy_close (s->deploy);
   lf_live_close (&s->live);
   lf_deploy_free (s->deploy);
-  if (o->port_file && rc == 0)
+  if (o->port_file && rc == 0 && !lf_is_no_file (o->port_file))
     unlink (o->port_file);
   if (s->lock_fd >= 0)
     close (s->lock_fd);

@@ -93,6 +93,8 @@ int
 lf_zip_write (const char *root, const char *out, int level, const lf_build_options *o, lf_error *err)
 {
   int code = 0;
+  if (lf_is_no_file (out))
+    return LF_FAIL (err, LF_EXIT_IO, out, "give the name of a file", "is there and is no file");
   LF_CLEANUP (lf_freep) char *tmp = lf_asprintf ("%s.%ld.tmp", out, (long) getpid ());
   if (!tmp)
     return LF_FAIL_NOMEM (err);

@@ -323,6 +323,8 @@ check_output (const char *path, lf_error *err)
     return LF_FAIL_NOMEM (err);
   if (stat (path, &st) < 0)
     return 0;
+  if (lf_is_no_file (path))
+    return LF_FAIL (err, LF_EXIT_IO, path, "give the name of a file", "is there and is no file");
   lf_store *old = lf_store_open_read (path, err);
   if (!old)
     return -1;

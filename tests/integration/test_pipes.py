@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readers that go away: `lambdafit log | head -1`. Every command ends soon, as other programs do, and what was invoked is in the log."""
+"""Readers that go away: `lambdafit log | head -1`. Every command ends soon, as other programs do, and what was invoked is in the log. And outputs that are
+no files: `--html /dev/null`, `--html >(command)`."""
 import contextlib
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
+import threading
 
 import pytest
 
@@ -89,3 +92,69 @@ def test_the_daemons_own_output(log, tmp_path):
     assert p.wait(30) == 0
     assert rows(tmp_path / "l.db") == 3
     assert not left_behind(p.pid)
+
+
+# ---- outputs that are no files ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pipe(tmp_path):
+    """(a pipe with a name, what ends it and gives what was written to it). It stands for /dev/null, which a test must not take away from the machine."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    ends = os.open(path, os.O_RDWR)  # so that neither side waits for the other
+    heard = bytearray()
+
+    def hear():
+        while not heard.endswith(b"THE END"):
+            heard.extend(os.read(ends, 65536))
+
+    t = threading.Thread(target=hear)
+    t.start()
+
+    def end():
+        if t.is_alive():
+            os.write(ends, b"THE END")
+            t.join()
+        assert stat.S_ISFIFO(os.lstat(path).st_mode), "it is what it was"
+        return bytes(heard).removesuffix(b"THE END")
+
+    end.heard = heard
+    yield path, end
+    end()
+    os.close(ends)
+
+
+OUTPUTS = {
+    "report": (["report", "--db", "LOG", "--html", "PIPE"], b"</html>"),
+    "layer size": (["layer", "size", "wordy", "--html", "PIPE"], b"</html>"),
+    "simulate": (["simulate", "--arrivals", "constant:1/s", "--warm", "fixed:1s", "--for", "9s", "--html", "PIPE"], b"</html>"),
+    "check": (["check", "check.yaml", "--db", "TMP/check.db", "--junit", "PIPE"], b"</testsuites>"),
+}
+
+
+@pytest.mark.parametrize("what", OUTPUTS)
+def test_an_output_that_is_no_file(log, pipe, tmp_path, what):
+    path, end = pipe
+    args, last = OUTPUTS[what]
+    (log / "check.yaml").write_text("functions:\n  wordy: {target: wordy, network: none, cold: 1, warm: 1, timeout: 60}\n")
+    command = [a.replace("PIPE", str(path)).replace("LOG", str(log / "log.db")).replace("TMP", str(tmp_path)) for a in args]
+    p = subprocess.run([PROGRAM, *command], capture_output=True, text=True, env=environment(), cwd=log, timeout=300)
+    assert p.returncode == 0, p.stderr
+    assert end().rstrip().endswith(last)
+
+
+@pytest.mark.parametrize("args", [["log", "merge", "log.db", "-o"], ["layer", "build", "wordy", "--as", "python", "-o"]], ids=["log merge", "layer build"])
+def test_archives_and_logs_want_a_file(log, pipe, args):
+    path, end = pipe
+    p = subprocess.run([PROGRAM, *args, path], capture_output=True, text=True, env=environment(), cwd=log, timeout=300)
+    assert p.returncode == 4 and "is no file" in p.stderr and "fix: " in p.stderr, p.stderr
+    assert end() == b""
+
+
+def test_a_port_file_that_is_no_file(log, pipe, tmp_path):
+    path, end = pipe
+    with subprocess.Popen([PROGRAM, "serve", log / "wordy", "--port", "0", "--port-file", path, "--db", tmp_path / "l.db", "--quiet"], env=environment()) as p:
+        wait_for(lambda: end.heard.endswith(b"\n") or p.poll() is not None, "the port is told")
+        p.terminate()
+    assert p.returncode == 0 and int(end()) > 0

@@ -72,6 +72,27 @@ files_come_back_whole (void **state)
   assert_non_null (strstr (err.what, "bad.json:1:6"));
 }
 
+/* What is no file stays what it is: a name in the place of /dev/null would be everybody's trouble. */
+static void
+pipes_are_written_to (void **state)
+{
+  (void) state;
+  struct stat st;
+  char got[16] = "";
+  assert_int_equal (mkfifo (in_dir ("pipe"), 0600), 0);
+  LF_CLEANUP (lf_closep) int fd = open (in_dir ("pipe"), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  assert_true (fd >= 0);
+  put (in_dir ("pipe"), "hello");
+  assert_int_equal (read (fd, got, sizeof got), 5);
+  assert_string_equal (got, "hello");
+  assert_int_equal (lstat (in_dir ("pipe"), &st), 0);
+  assert_true (S_ISFIFO (st.st_mode));
+  assert_true (lf_is_no_file (in_dir ("pipe")) && lf_is_no_file (dir) && lf_is_no_file ("/dev/null"));
+  assert_false (lf_is_no_file (in_dir ("no/such")));
+  put (in_dir ("f"), "hello");
+  assert_false (lf_is_no_file (in_dir ("f")));
+}
+
 static void
 folders (void **state)
 {
@@ -235,6 +256,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (files_come_back_whole),
+    cmocka_unit_test (pipes_are_written_to),
     cmocka_unit_test (folders),
     cmocka_unit_test (trees_are_removed_without_following_links),
     cmocka_unit_test (a_tree_deeper_than_any_path_is_removed),
