@@ -167,6 +167,8 @@ typedef struct lf_rt_ops
 } lf_rt_ops;
 
 /* What the routes report. The environment must be alive; calls in a wrong state are the route's to refuse (it owns the protocol state). */
+/* Before lf_engine_next: what our own runtime says that the handler left behind, "1 timer". */
+void lf_engine_left_behind (lf_live_env *env, lf_str what);
 void lf_engine_next (lf_live_env *env);                                       /* /next arrived */
 /* /response or /error arrived whole. body is moved when not NULL. `error`: it was /error. The runtime is told by `accepted`, at the end of the
  * loop turn. */

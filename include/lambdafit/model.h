@@ -227,6 +227,7 @@ typedef struct lf_facts
   bool init_done;                     /* it led to the handler's first call */
   int64_t busy_threads;               /* alive at the end, each with a tenth or more of the CPU time */
   int64_t memory_now, files_touched;  /* at the end: memory held, and pages of mapped files that the invocation touched, at least; LF_NONE */
+  const char *left_behind;            /* what its event loop had still to do after its response: "1 timer"; NULL or "" */
   int64_t left_running;               /* threads and processes that it started, and that were not done nor idle after its response */
   bool base64;                        /* most of the response is base64 */
   bool answered_error;                /* the handler caught its error: the response has a statusCode of 500 or more */

@@ -142,8 +142,10 @@ on_next (lf_face *face, lf_http_req *r)
     }
   face->waiting[face->waiting_n++] = r;
   face->state = LF_RT_READY;
-  if (news)
-    lf_engine_next (face->env);
+  if (!news)
+    return;
+  lf_engine_left_behind (face->env, lf_http_get (r, "Lambdafit-Left-Behind"));
+  lf_engine_next (face->env);
 }
 
 static void

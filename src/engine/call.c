@@ -245,6 +245,19 @@ lf_engine_response (lf_live_env *env, lf_buf *body, bool error, lf_str content_t
   env->posted = true;
 }
 
+/* The function's own process says it, so it is text of the user's. */
+void
+lf_engine_left_behind (lf_live_env *env, lf_str what)
+{
+  if (!env->call || what.n == 0)
+    return;
+  lf_buf b LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&b, 1024);
+  char *to = env->call->left_behind;
+  if (lf_buf_add_printable (&b, what.p, what.n < 200 ? what.n : 200) == 0)
+    lf_str_copy (to, sizeof env->call->left_behind, (lf_str){ b.data, b.len });
+}
+
 void
 lf_engine_response_too_large (lf_live_env *env, lf_str body, int64_t bytes)
 {
@@ -571,7 +584,8 @@ late_look (lf_call *c)
 {
   lf_error err;
   lf_error_none (&err);
-  if (c->inv.responded && lf_judge_measure_again (c) && c->recorded && lf_judge_late (c, &err) < 0)
+  bool more = c->inv.responded && lf_judge_measure_again (c);
+  if (c->inv.responded && (more || c->left_behind[0]) && c->recorded && lf_judge_late (c, more, &err) < 0)
     lf_engine_log_failed (c->engine, &err);
 }
 

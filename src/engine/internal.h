@@ -130,6 +130,7 @@ struct lf_call
   int64_t cpu_us, throttled_us, tmp_growth;
   int64_t init_wall_us, init_cpu_us; /* of the last init while it was bound; LF_NONE */
   int64_t left_running, busy_threads, files_touched;
+  char left_behind[80];     /* in its event loop, as its runtime says; "" */
   bool init_done, base64;
   bool looked;               /* at its tasks; once */
   lf_buf tail;
@@ -257,7 +258,7 @@ void lf_refused_judge (lf_function *f, const char *target, const lf_profile *p, 
 void lf_judge_files (lf_call *c);                             /* the files that it has mapped */
 void lf_judge_measure (lf_call *c);                           /* what its tasks do, now that its outcome is known */
 bool lf_judge_measure_again (lf_call *c);                     /* a moment later: more of them are at work than it seemed */
-int lf_judge_late (lf_call *c, lf_error *err);                /* what that means for a call that is judged already, behind c->violations */
+int lf_judge_late (lf_call *c, bool more_at_work, lf_error *err);                /* what that means for a call that is judged already, behind c->violations */
 int lf_call_judge (lf_call *c, lf_error *err);                /* which rules hold, into c->violations; once */
 void lf_judge_init_began (lf_live_env *env, lf_time_us at);   /* its runtime was started */
 void lf_judge_init_ended (lf_call *c, bool done);             /* the event is delivered, or the invocation ended before */

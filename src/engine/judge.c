@@ -213,6 +213,7 @@ lf_call_judge (lf_call *c, lf_error *err)
   if ((x.answered_error = answered_error (c)))
     x.response = (lf_str){ c->body.data, c->body.len };
   x.left_running = c->left_running;
+  x.left_behind = c->left_behind;
   x.busy_threads = c->busy_threads;
   x.files_touched = c->files_touched;
   x.memory_now = c->usage.memory_bytes;
@@ -228,7 +229,7 @@ lf_call_judge (lf_call *c, lf_error *err)
 }
 
 int
-lf_judge_late (lf_call *c, lf_error *err)
+lf_judge_late (lf_call *c, bool more_at_work, lf_error *err)
 {
   lf_facts x;
   lf_record r;
@@ -238,7 +239,8 @@ lf_judge_late (lf_call *c, lf_error *err)
   r.function = c->record.function;
   r.status = c->inv.status;
   lf_facts_init (&x, &c->fn->prep.f, e->profile, lf_sb_host_enforcement (e->host), &r);
-  x.left_running = c->left_running;
+  x.left_running = more_at_work ? c->left_running : 0; /* else it was judged before */
+  x.left_behind = c->left_behind;
   size_t n = lf_judge (&x, c->record.received_us, e->judged);
   lf_violation *all = n ? realloc (c->violations, (c->violations_n + n) * sizeof *all) : NULL;
   if (n && !all)

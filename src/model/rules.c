@@ -438,6 +438,16 @@ left_running (judge *j)
   return true;
 }
 
+/* Timers and requests of an event loop, which are no threads. */
+static bool
+left_behind (judge *j)
+{
+  if (before (j) || j->x->r->status != LF_ST_OK || j->x->left_behind == NULL || j->x->left_behind[0] == '\0')
+    return false;
+  note (j, "%s after the response", j->x->left_behind);
+  return true;
+}
+
 static bool
 warm (judge *j)
 {
@@ -502,6 +512,13 @@ program_missing (judge *j)
     return true;
   return said (j, "TesseractNotFoundError|is poppler installed and in PATH|No wkhtmltopdf executable found|Couldn't find ffmpeg|Couldn't find ffprobe|"
                   "No ffmpeg exe could be found|Bad git executable|spawn *ENOENT|sh: 1: *: not found|: command not found");
+}
+
+/* What failed is a write, of which a warning about another cache says nothing. */
+static bool
+cannot_write (judge *j)
+{
+  return failed (j) && said (j, "Read-only file system|EROFS|[Errno 30]");
 }
 
 /* Its writer says neither why nor, for a name without a folder, where. In /tmp it is the folder that is not there. */

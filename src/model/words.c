@@ -543,6 +543,12 @@ w_is (const judge *j, char *out, size_t cap)
 }
 
 static void
+w_behind (const judge *j, char *out, size_t cap)
+{
+  snprintf (out, cap, "%s", j->x->left_behind);
+}
+
+static void
 w_raw_max (const judge *j, char *out, size_t cap)
 {
   lf_show_amount (lf_judge_allowed (j, LF_LIM_RESPONSE) / 4 * 3 / 1024 * 1024, "bytes", out, cap);
@@ -683,6 +689,8 @@ static void
 w_cache_env (const judge *j, char *out, size_t cap)
 {
   static const struct { const char *sign, *set; } table[] = {
+    { "/seaborn/", "SEABORN_DATA=/tmp/seaborn" }, /* before matplotlib, which it brings */
+    { "/sklearn/datasets/", "SCIKIT_LEARN_DATA=/tmp/scikit_learn_data" },
     { "huggingface|/transformers/|/sentence_transformers/|/diffusers/|/datasets/", "HF_HOME=/tmp/huggingface" },
     { "/torch/hub.py|/torchvision/|/torchaudio/", "TORCH_HOME=/tmp/torch" },
     { "matplotlib", "MPLCONFIGDIR=/tmp/matplotlib" },
@@ -770,6 +778,7 @@ static const struct
   { "threads", w_threads },               /* that computed */
   { "threads_mb", w_threads_mb },         /* the size that gives each of them a CPU */
   { "left", w_left },                     /* still at work after the response */
+  { "behind", w_behind },                 /* in its event loop */
   { "is", w_is },
   { "raw_max", w_raw_max },               /* of binary data, as base64 in a response */
   { "type", w_type },

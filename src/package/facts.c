@@ -3,6 +3,7 @@
  * What the rules ask of a package: what in it could be left out, what is for a GPU, what would not load, and whether its own code wants
  * workers. All of it is looked up once, before anything is served.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +25,19 @@ add_part (char *out, size_t cap, const char *what, const char *path, int64_t byt
     snprintf (out + n, cap - n, "%s%s%s (%s)", n > 0 ? ", " : "", what, path, size);
 }
 
-/* Of some entries not all that lies there is meant. */
+/* Of some entries not all that lies there is meant: tests that are spread over a package have its folder as their path. */
 static const char *
-part_of (lf_space_kind k)
+part_of (const lf_space_entry *e)
 {
-  return k == LF_SPACE_DEBUG ? "debug information in " : k == LF_SPACE_DUPLICATE ? "the second copy of " : "";
+  const char *slash = strrchr (e->path, '/'), *base = slash ? slash + 1 : e->path;
+  switch (e->kind)
+    {
+    case LF_SPACE_DEBUG: return "debug information in ";
+    case LF_SPACE_DUPLICATE: return "the second copy of ";
+    case LF_SPACE_TESTS: return strstr (base, "test") ? "" : "tests in ";
+    case LF_SPACE_HEADERS: return strstr (base, "include") || strchr (base, '.') ? "" : "headers in ";
+    default: return "";
+    }
 }
 
 /* Compiled Python files are small and make a start quick: they are no waste. */
@@ -81,7 +90,7 @@ lf_space_facts (const lf_space *s, lf_package_facts *out)
         {
           out->prune_bytes += e->bytes;
           if (e->bytes >= LF_MB / 10)
-            add_part (out->prune, sizeof out->prune, part_of (e->kind), e->path, e->bytes);
+            add_part (out->prune, sizeof out->prune, part_of (e), e->path, e->bytes);
         }
     }
   if (s->is_image)
@@ -113,7 +122,36 @@ add_problems (const char *target, const lf_function *f, bool layer, lf_package_f
   return true;
 }
 
-/* n_jobs with another value than 1, and no word of threads. */
+/* What the call is of in which `at` stands: "RandomForestClassifier" for "RandomForestClassifier(n_estimators=10, n_jobs". Empty: not known. */
+static lf_str
+called (const char *text, const char *at)
+{
+  int depth = 0;
+  const char *p = at;
+  while (p > text && at - p < 2000 && !(p[-1] == '(' && depth == 0))
+    {
+      p--;
+      depth += *p == ')' ? 1 : *p == '(' ? -1 : 0;
+    }
+  const char *end = p > text && p[-1] == '(' ? p - 1 : p;
+  for (p = end; p > text && (isalnum ((unsigned char) p[-1]) || p[-1] == '_');)
+    p--;
+  return (lf_str){ p, (size_t) (end - p) };
+}
+
+/* These take n_jobs for threads, never for processes. */
+static bool
+has_threads (lf_str call)
+{
+  static const char *const names[] = { "RandomForest", "ExtraTrees", "RandomTreesEmbedding", "IsolationForest", "KNeighbors", "NearestNeighbors", "RadiusNeighbors",
+                                       "LocalOutlierFactor", "DBSCAN", "OPTICS", "LGBM", "XGB" };
+  for (size_t i = 0; i < LF_ARRAY_LEN (names); i++)
+    if (call.n >= strlen (names[i]) && strncmp (call.p, names[i], strlen (names[i])) == 0)
+      return true;
+  return false;
+}
+
+/* n_jobs with another value than 1, where it means processes, and no word of threads. */
 static bool
 asks_for_workers (const char *text)
 {
@@ -121,9 +159,10 @@ asks_for_workers (const char *text)
     return false;
   for (const char *p = text; (p = strstr (p, "n_jobs")) != NULL;)
     {
+      lf_str call = called (text, p);
       p += strlen ("n_jobs");
       p += strspn (p, " =:\"'");
-      if (strncmp (p, "1", 1) != 0 || (p[1] >= '0' && p[1] <= '9'))
+      if ((strncmp (p, "1", 1) != 0 || (p[1] >= '0' && p[1] <= '9')) && !has_threads (call))
         return true;
     }
   return false;

@@ -12,7 +12,7 @@
 #include "facts.h"
 #include "internal.h"
 
-#define FORMAT 2
+#define FORMAT 3
 #define FILE_MAX (64 << 10)
 
 const char *const lf_facts_kinds[LF_FACTS_KINDS] = { "structure", "architecture", "python-abi", "glibc", "libstdc++", "missing-library", "permissions" };

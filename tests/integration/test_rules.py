@@ -132,6 +132,24 @@ def test_joblib_without_its_workers(judge):
     assert not judge(code.replace("n_jobs=2", 'n_jobs=2, prefer="threads"')).violations
 
 
+def test_workers_for_a_search_of_forests(judge):
+    """The forest takes n_jobs for threads, the search around it for processes."""
+    code = simple('return GridSearchCV(RandomForestClassifier(n_jobs=2), {"n_estimators": [1, 2]}, n_jobs=JOBS, cv=2).fit([[0], [1], [0], [1]], [0, 1, 0, 1]).best_params_["n_estimators"]',
+                  "import joblib\nfrom sklearn.model_selection import GridSearchCV\nfrom sklearn.ensemble import RandomForestClassifier\n")
+    bad = judge(code.replace("JOBS", "2"))
+    assert bad.status == ["ok"] and list(bad.violations) == ["no_shared_memory"], bad
+    assert not judge(code.replace("JOBS", "1")).violations
+
+
+def test_data_of_scikit_learn(judge):
+    code = simple("return get_data_home()", "from sklearn.datasets import get_data_home\n")
+    bad = judge(code)
+    assert bad.status == ["function_error"] and list(bad.violations) == ["readonly_home"], bad
+    assert bad.fix("readonly_home") == ["--env", "SCIKIT_LEARN_DATA=/tmp/scikit_learn_data"]
+    good = judge(code, *bad.fix("readonly_home"))
+    assert good.out["invocations"][0]["response"] == "/tmp/scikit_learn_data" and not good.violations, good
+
+
 def test_nltk(judge):
     code = simple('from nltk.corpus import stopwords\nreturn stopwords.words("english")')
     bad = judge(code)
@@ -673,6 +691,102 @@ exports.handler = async (event) => {
     assert fired - before >= 45  # of Node.js a timer may be early by the part of a millisecond
 
 
+LEAVES = {
+    "timer": "setTimeout(() => { saved = true; console.log('saved') }, 60000)",
+    "timer of the old style": "context.callbackWaitsForEmptyEventLoop = false; setTimeout(function flush () { saved = true }, 60000)",
+    "callback": "(async () => { for (;;) await new Promise((done) => setImmediate(done)) })()",
+    "request": "require('net').connect(event.port, '127.0.0.1').on('error', () => {})",
+}
+KEEPS = {
+    "race": "await Promise.race([new Promise((done) => setTimeout(done, 10)), new Promise((_, no) => setTimeout(() => no(new Error('late')), 60000))])",
+    "abort": "const c = new AbortController(); setTimeout(() => c.abort(), 60000); await null",
+    "sentinel": "await Promise.race([null, new Promise((r) => setTimeout(() => r('too late'), 60000))])",
+    "cleared": "const t = setTimeout(() => { saved = true }, 60000); clearTimeout(t)",
+    "unref": "setTimeout(() => { saved = true }, 60000).unref()",
+    "awaited": "await new Promise((done) => setTimeout(() => { saved = true; done() }, 10))",
+    "file": "let n = 0; for await (const part of require('fs').createReadStream(__filename)) n += part.length",
+    "promisify": "await require('util').promisify(setTimeout)(5)",
+    "fetch": "const s = require('http').createServer((q, r) => r.end('x')).listen(0, '127.0.0.1'); await require('events').once(s, 'listening'); "
+             "await new Promise((done) => require('http').get({ port: s.address().port, host: '127.0.0.1' }, (r) => r.resume().on('end', done))); s.close()",
+}
+
+
+@pytest.fixture
+def deaf():
+    """A port that answers nobody: its queue is full, so a connection to it stays half open."""
+    import socket
+
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    others = []
+    for _ in range(8):
+        s = socket.socket()
+        s.setblocking(False)
+        s.connect_ex(listener.getsockname())
+        others.append(s)
+    yield listener.getsockname()[1]
+    for s in (listener, *others):
+        s.close()
+
+
+@pytest.mark.parametrize("what", LEAVES)
+def test_a_node_handler_does_not_wait(serve, function, deaf, what):
+    d = serve(function("n", {"index.js": "let saved\nexports.handler = async (event, context) => { %s; return 1 }\n" % LEAVES[what]}), args=["--memory", 512, "--timeout", 60])
+    assert d.invoke("n", {"port": deaf}).json == 1
+    v = wait_for(lambda: d.rows("SELECT * FROM violations"), "it is said")
+    kind = what.split()[0]
+    assert [x["rule"] for x in v] == ["event_loop_left"] and v[0]["severity"] == "near" and f"for 1 {kind} that" in v[0]["message"], v
+
+
+@pytest.mark.parametrize("what", KEEPS)
+def test_a_node_handler_waits_for_its_work(serve, function, what):
+    d = serve(function("n", {"index.js": "let saved\nexports.handler = async (event) => { %s; return 1 }\n" % KEEPS[what]}), args=["--memory", 512, "--timeout", 60])
+    for _ in range(4):
+        assert d.invoke("n", {}).json == 1
+    assert not d.rows("SELECT * FROM violations")
+
+
+def test_what_a_process_says_of_itself_is_only_text(serve, function):
+    """The header is the runtime's, so a function can send what it likes: it is cut and made printable, and nothing else comes of it."""
+    code = """import os, urllib.request
+api = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2018-06-01/runtime/invocation/"
+def ask(**headers):
+    return urllib.request.urlopen(urllib.request.Request(api + "next", headers=headers))
+r = ask()
+while True:
+    id = r.headers["Lambda-Runtime-Aws-Request-Id"]
+    urllib.request.urlopen(urllib.request.Request(api + id + "/response", data=b"1"))
+    r = ask(**{"Lambdafit-Left-Behind": "x{name}%s\\xff" + 300 * "y"})
+"""
+    f = function("p", {"bootstrap": f"#!/bin/sh\nexec {PYTHON} /var/task/loop.py\n", "loop.py": code})
+    d = serve(f, args=["--runtime", "provided.al2023", "--memory", 256])
+    assert d.invoke("p", {}).json == 1
+    (v,) = wait_for(lambda: d.rows("SELECT * FROM violations"), "it is said")
+    assert v["rule"] == "event_loop_left" and "\xff" not in v["message"] and len(v["message"]) < 400 and "x{name}%s" in v["message"]
+
+
+def test_cpuinfo_gives_up_on_arm64(judge):
+    """What cpuinfo's builds for arm64 do, by its own words: they end the process when they cannot read the list. On x86_64 the list is there."""
+    code = simple("return processors", 'import os, sys\ndef possible():\n    path = "/sys/devices/system/cpu/possible"\n    try:\n        return open(path).read().strip()\n'
+                  '    except OSError:\n        print("Error in cpuinfo: failed to parse the list of possible processors in " + path, file=sys.stderr, flush=True)\n'
+                  '        os.abort()\nprocessors = possible()\n')
+    bad = judge(code, "--arch", "arm64")
+    v = bad.violations["cpuinfo_arm64"]
+    assert bad.status == ["init_error"] and list(bad.violations) == ["cpuinfo_arm64"] and v["severity"] == "broken", bad
+    assert bad.fix("cpuinfo_arm64") == ["--arch", "x86_64"]
+    assert not judge(code, *bad.fix("cpuinfo_arm64")).violations
+
+
+def test_a_write_that_failed_counts_more_than_a_warning(judge):
+    """matplotlib warns of its cache, but what ended the function is another library's write."""
+    code = simple("os.makedirs(os.path.expanduser('~/seaborn-data'))",
+                  "import os, sys\nprint('Matplotlib created a temporary cache directory at /tmp/matplotlib-x because the default path is not writable', file=sys.stderr)\n")
+    bad = judge(code)
+    assert bad.status == ["function_error"] and list(bad.violations) == ["readonly_home"], bad
+    assert list(judge(code.replace("os.makedirs", "str")).violations) == ["matplotlib_cache"]
+
+
 def test_arm64_lists_no_processors(judge):
     """What old versions of cpuinfo stumble over, there and nowhere else."""
     code = simple('return [os.path.exists("/sys/devices/system/cpu/" + f) for f in ("possible", "present", "online")]', "import os\n")
@@ -779,6 +893,8 @@ HEALTHY = {
     "pillow": (simple('import io, base64\nfrom PIL import Image\nb = io.BytesIO()\nImage.new("RGB", (500, 500)).resize((64, 64)).save(b, "JPEG")\nreturn base64.b64encode(b.getvalue()).decode()'), dict(count=6)),
     "matplotlib-told": (MATPLOTLIB, dict(files={"matplotlibrc": ""}, options=["--env", "MPLCONFIGDIR=/tmp/m"])),
     "numba-told": (simple("return int(f(1))", "import numba\n@numba.njit\ndef f(x): return x + 1\n"), {}),
+    "forest-of-threads": (simple("return m.predict([[0.2], [0.8]]).tolist()", "from sklearn.ensemble import RandomForestClassifier\n"
+                                 "m = RandomForestClassifier(n_estimators=len([1, 2]), n_jobs=-1).fit([[0.0], [1.0]], [0, 1])\n"), dict(count=3)),
     "joblib-threads": (simple("from joblib import Parallel, delayed\nreturn Parallel(n_jobs=2, prefer='threads')(delayed(abs)(-i) for i in range(8))"), {}),
     "threads": (simple("from concurrent.futures import ThreadPoolExecutor as E\nwith E(16) as p: return list(p.map(abs, range(64)))"), dict(count=6)),
     "thread-pool-kept": (simple("return list(pool.map(abs, range(64)))", "from concurrent.futures import ThreadPoolExecutor as E\npool = E(8)\n"), dict(count=6)),

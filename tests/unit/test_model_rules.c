@@ -347,6 +347,7 @@ broken_package (setting *s, const char *kind)
   MAKE (out_of_memory_init, s->r.status = LF_ST_OUT_OF_MEMORY, s->r.cold = 1, s->x.init_wall_us = 5) \
   MAKE (out_of_memory, s->r.status = LF_ST_OUT_OF_MEMORY) \
   MAKE (javascript_heap, FAILED ("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory")) \
+  MAKE (fork_refused, FAILED ("/bin/sh: fork: Cannot allocate memory")) \
   MAKE (allocation_refused, FAILED ("MemoryError")) \
   MAKE (memory_growing, growing (s, LF_TREND_MEMORY, 10 * LF_MB)) \
   MAKE (memory_near, s->r.max_memory_bytes = 120 * LF_MB) \
@@ -404,6 +405,7 @@ broken_package (setting *s, const char *kind)
   MAKE (unreadable_files, FAILED ("Permission denied: '/var/task/x'")) \
   MAKE (no_shared_memory, s->x.answered_error = true, s->x.response = (lf_str){ "Function not implemented", 24 }) \
   MAKE (no_network, s->f.network = LF_NET_NONE, FAILED ("[Errno -3] Temporary failure in name resolution")) \
+  MAKE (event_loop_left, s->x.left_behind = "1 timer") \
   MAKE (work_after_response, s->x.left_running = 2) \
   MAKE (left_in_tmp, FAILED ("[Errno 17] File exists: '/tmp/work'")) \
   MAKE (stale_state, FAILED ("closed"), s->h.first_ok = true, s->h.same_failures = 2)

@@ -149,7 +149,7 @@ class Connection {
     this.host = address.slice(0, colon);
     this.port = Number(address.slice(colon + 1));
     this.common = ` HTTP/1.1\r\nHost: ${address}\r\nUser-Agent: lambdafit-nodejs/${process.versions.node}\r\n`;
-    this.nextRequest = `GET ${API}invocation/next${this.common}\r\n`;
+    this.nextRequest = `GET ${API}invocation/next${this.common}`;
     this.socket = null;
     this.waiting = null; // of the answer that is expected
     this.chunks = [];
@@ -269,7 +269,7 @@ class Connection {
   }
 
   async next() {
-    const { status, headers, body } = await this.exchange(this.nextRequest);
+    const { status, headers, body } = await this.exchange(`${this.nextRequest}${leftBehind()}\r\n`);
     if (status < 200 || status > 299) throw named("Runtime.PlatformError", `The Runtime API refused the request for the next event: HTTP status ${status}`);
     return { headers, body };
   }
@@ -516,6 +516,47 @@ function callHandler(handler, event, context) {
   });
 }
 
+// ---- what a handler leaves behind -------------------------------------------------------------------------------------------------------------
+
+// Timers and requests that the handler began and did not wait for stand still with the environment. No kernel shows them, so the daemon is told
+// with the next request for an event, a moment after the response. What is only there to give something up in time (a timer that rejects, aborts
+// or closes) is no work, nor is one that settles a promise: that may be the loser of a race. Sockets do not count, since clients keep them for the
+// next invocation, nor do files, since streams close theirs by themselves.
+const REQUEST = /^(GetAddrInfo|GetNameInfo|Query|UDPSend)|ConnectWrap$/;
+const GUARD = /reject|resolve|abort|cancel|error|time.?out|close|destroy|end\(|kill|throw|unref|\[native code\]|=>\s*\{?\s*(return\s+)?\w{1,3}\(/i;
+const TIMERS_MAX = 1000;
+let timers = new Set(); // that a handler has set
+let answered = false; // by a response
+let underWay = { requests: 0, callbacks: 0 }; // when the last event was asked for: of init, or left by earlier handlers
+
+function watchTimers() {
+  const { setTimeout: original } = globalThis;
+  globalThis.setTimeout = Object.defineProperties(function setTimeout(callback, ...rest) {
+    const timer = original(callback, ...rest);
+    if (running && timers.size < TIMERS_MAX) timers.add(timer);
+    return timer;
+  }, Object.getOwnPropertyDescriptors(original));
+}
+
+const isWork = (timer) => !timer._destroyed && timer.hasRef() && typeof timer._onTimeout === "function" && !GUARD.test(timer._onTimeout);
+const counted = (n, what) => (n > 0 ? [`${n} ${what}${n > 1 ? "s" : ""}`] : []);
+
+// A header for the next request, or nothing.
+function leftBehind() {
+  let waiting = 0;
+  const now = { requests: 0, callbacks: 0 };
+  for (const name of process.getActiveResourcesInfo?.() ?? []) {
+    if (name === "Immediate") now.callbacks++;
+    else if (REQUEST.test(name)) now.requests++;
+  }
+  for (const timer of timers) if (isWork(timer)) waiting++;
+  const parts = answered ? [...counted(waiting, "timer"), ...counted(now.requests - underWay.requests, "request"), ...counted(now.callbacks - underWay.callbacks, "callback")] : [];
+  if (timers.size) timers = new Set();
+  answered = false;
+  underWay = now;
+  return parts.length ? `Lambdafit-Left-Behind: ${parts.join(" and ")}\r\n` : "";
+}
+
 let connection;
 let running = null; // the invocation that an unexpected end must be reported for
 
@@ -538,6 +579,7 @@ async function serveBuffered(invocation, handler, event, context) {
   }
   whenIdle = null;
   running = null;
+  answered = true;
   // Any status: Lambda's client goes on too when an answer is refused, for example as too large.
   await connection.post(`invocation/${invocation.id}/response`, text, { "Content-Type": "application/json", ...invocation.echo });
 }
@@ -622,6 +664,7 @@ async function main() {
   connection = new Connection(env.AWS_LAMBDA_RUNTIME_API);
   setGlobals();
   patchConsole();
+  watchTimers();
   watchProcess();
   let handler;
   try {
