@@ -418,7 +418,8 @@ typedef enum
 } lf_event_type;
 typedef struct lf_event { lf_event_type type; lf_fleet_fn *fn; lf_env *env; lf_inv *inv; lf_status status; lf_exit_info exit;
   lf_time_us at; /* LAUNCHED: when it was exec'd, which may be a while before anyone looked; 0: now */
-  int64_t own_us; /* NEXT: what the driver itself took since the answer, which is not the function's time; at least 0 */
+  int64_t own_us; /* What the driver itself took, which is not the function's time; at least 0. NEXT: since the answer. RESPONSE: since the moment that
+                   * is given as now, because it looked late; the deadline moves by that much. */
 } lf_event;
 
 typedef enum
@@ -472,6 +473,8 @@ int64_t lf_fleet_in_flight (const lf_fleet *f, const lf_fleet_fn *fn /* NULL: al
 int lf_fleet_step (lf_fleet *f, const lf_event *ev, lf_time_us now, lf_effects *fx);
 /* When LF_EV_TICK is next needed, or LF_NONE. */
 lf_time_us lf_fleet_next (const lf_fleet *f);
+/* The environment whose deadline is the first, if it works and its time was over at `at`, or NULL: who could not step in time may look for what it said. */
+const lf_env *lf_fleet_overdue (const lf_fleet *f, lf_time_us at);
 typedef struct lf_fleet_counts { size_t environments, busy, idle, starting; } lf_fleet_counts;
 void lf_fleet_count (const lf_fleet *f, const lf_fleet_fn *fn /* NULL: all */, lf_fleet_counts *out);
 /* Visits every environment, gone ones too until LF_EV_GONE (do not step meanwhile). */

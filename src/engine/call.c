@@ -283,7 +283,10 @@ lf_call_posted (lf_call *c)
 {
   if (!lf_sandbox_check_memory (c->env->sb))
     {
-      lf_engine_event (c->engine, &(lf_event){ .type = LF_EV_RESPONSE, .env = c->env->core, .status = c->posted_error ? LF_ST_FUNCTION_ERROR : LF_ST_OK });
+      const lf_engine *e = c->engine;
+      int64_t own_us = e->step_at == LF_NONE ? 0 : lf_now_us () - e->step_at + LF_AFTER_LATE_US;
+      lf_engine_event (c->engine, &(lf_event){ .type = LF_EV_RESPONSE, .env = c->env->core, .own_us = own_us,
+                                               .status = c->posted_error ? LF_ST_FUNCTION_ERROR : LF_ST_OK });
       return;
     }
   /* More memory than the function has: its end follows, and this answer would not have come on Lambda. */

@@ -107,10 +107,10 @@ queue_event (lf_engine *e, const lf_event *ev)
 
 /* False: the event was not taken and must come again. */
 static bool
-step_one (lf_engine *e, const lf_event *ev)
+step_one (lf_engine *e, const lf_event *ev, lf_time_us now)
 {
   e->fx.n = 0;
-  if (lf_fleet_step (e->fleet, ev, lf_now_us (), &e->fx) < 0)
+  if (lf_fleet_step (e->fleet, ev, now, &e->fx) < 0)
     {
       lf_error err = { 0 };
       (void) LF_FAIL_NOMEM (&err);
@@ -137,9 +137,49 @@ step_one (lf_engine *e, const lf_event *ev)
   return true;
 }
 
+static lf_time_us
+step_time (const lf_engine *e)
+{
+  return e->step_at == LF_NONE ? lf_now_us () : e->step_at;
+}
+
+
+/* A loop that comes late to a deadline was kept from running, and so it cannot tell whether what waits for it now came in time. The function has
+ * the benefit of the doubt: a machine that stood still makes no timeout of an answer. */
+static bool
+hear_late (lf_engine *e, lf_time_us now)
+{
+  const lf_env *core = e->hearing_late ? NULL : lf_fleet_overdue (e->fleet, now - LF_LATE_US), *before = NULL;
+  if (!core)
+    return false;
+  e->hearing_late = true;
+  for (; core && core != before; core = lf_fleet_overdue (e->fleet, now - LF_LATE_US))
+    {
+      lf_live_env *env = core->user;
+      lf_time_us deadline = core->deadline;
+      if (env && env->face)
+        e->rt->drain (env->face);
+      if (env)
+        {
+          lf_live_env_drain (env);
+          e->step_at = deadline - 1;
+          lf_engine_hear (env);
+        }
+      e->step_at = deadline;
+      lf_engine_event (e, &(lf_event){ .type = LF_EV_TICK });
+      e->step_at = LF_NONE;
+      before = core; /* still there: no memory for its end, and the next event tries again */
+    }
+  e->hearing_late = false;
+  return true;
+}
+
 void
 lf_engine_event (lf_engine *e, const lf_event *ev)
 {
+  lf_time_us now = e->stepping ? LF_NONE : step_time (e);
+  if (!e->stepping && hear_late (e, now))
+    now = lf_now_us ();
   if (queue_event (e, ev) < 0)
     abort (); /* an event of the sandbox cannot be forgotten, and there is not even memory for the note */
   if (e->stepping)
@@ -148,9 +188,10 @@ lf_engine_event (lf_engine *e, const lf_event *ev)
   while (e->queue_head < e->queue_n)
     {
       lf_event one = e->queue[e->queue_head]; /* a copy: its effects may queue more and move the array */
-      if (!step_one (e, &one))
+      if (!step_one (e, &one, now))
         break;
-      e->queue_head++;
+      if (++e->queue_head < e->queue_n)
+        now = step_time (e);
     }
   if (e->queue_head == e->queue_n)
     e->queue_head = e->queue_n = 0;
@@ -231,6 +272,7 @@ own_time (const lf_live_env *env, lf_time_us now)
 void
 lf_engine_hear (lf_live_env *env)
 {
+  hear_late (env->engine, env->engine->turn_at); /* which may be this one */
   bool posted = env->posted, asked = env->asked;
   env->posted = env->asked = false;
   if (posted && env->call)
@@ -451,6 +493,7 @@ on_sample (uv_timer_t *t)
 static int
 start_handles (lf_engine *e, lf_error *err)
 {
+  e->step_at = LF_NONE;
   uv_timer_init (e->loop, &e->timer);
   uv_timer_init (e->loop, &e->sampler);
   uv_timer_init (e->loop, &e->holder);

@@ -21,6 +21,8 @@
 #define LF_QUIET_LOOKS 2
 #define LF_SHARE_MAX 128
 #define LF_SHARE_US 1000
+#define LF_LATE_US 3000 /* timers have milliseconds; later than this is no fault of theirs */
+#define LF_AFTER_LATE_US 1000000 /* for asking for the next event, who knows how much was left for that */
 #define LF_NO_SLEEP_US 50 /* finding something at once and reading the first of it takes less */
 #define LF_HOLD_US (1000 * 1000)
 #define LF_HOLD_TICK_US (50 * 1000)
@@ -182,6 +184,8 @@ struct lf_engine
   lf_call *waiting, **waiting_tail;
   size_t waiting_n;
   lf_live_env *news, **news_tail; /* environments whose runtime said something in this loop turn */
+  lf_time_us step_at;         /* when what is heard now is taken to have happened; LF_NONE: now */
+  bool hearing_late;
   lf_time_us slept_from, turn_at, turn_before; /* the loop began to wait; it woke, this turn and the one before */
   size_t envs, calls;
   char open_line[33];       /* the environment whose output ended within a line; the next word is not its own */

@@ -306,6 +306,13 @@ lf_fleet_next (const lf_fleet *f)
   return at;
 }
 
+const lf_env *
+lf_fleet_overdue (const lf_fleet *f, lf_time_us at)
+{
+  const lf_env *e = f->heap_n && f->heap[1].at <= at ? f->heap[1].env : NULL;
+  return e && (e->state == LF_ENV_BUSY || e->state == LF_ENV_STARTING) ? e : NULL;
+}
+
 /* ---- looking ----------------------------------------------------------------------------------------------------------------- */
 
 void *

@@ -70,10 +70,14 @@ finish (lf_fleet *f, lf_env *e, lf_effects *fx)
 }
 
 /* What ran after the answer is part of the duration, but a difference that no one is billed for is not worth writing again. */
+/* Never over the timeout: an answer that was looked for late may have its end after it. */
 static void
-grow_duration (lf_inv *inv, lf_time_us now)
+grow_duration (const lf_env *e, lf_time_us now)
 {
+  lf_inv *inv = e->inv;
   int64_t d = now - inv->counted_from;
+  if (d > e->fn->timeout_us)
+    d = e->fn->timeout_us;
   if ((d + 999) / 1000 > (inv->duration_us + 999) / 1000)
     inv->duration_us = d;
 }
@@ -169,19 +173,21 @@ next (lf_fleet *f, lf_env *e, int64_t own_us, lf_effects *fx)
     lf_fl_emit (fx, LF_FX_DELIVER, e, e->inv); /* asking again gets the same event again */
   else if (e->state == LF_ENV_BUSY)
     {
-      grow_duration (e->inv, f->now - own_us);
+      grow_duration (e, f->now - own_us);
       finish (f, e, fx);
       become_idle (f, e, false, fx);
     }
 }
 
 static void
-response (lf_fleet *f, lf_env *e, lf_status status, lf_effects *fx)
+response (lf_fleet *f, lf_env *e, lf_status status, int64_t own_us, lf_effects *fx)
 {
   if (e->state != LF_ENV_BUSY || e->in_invoke_init || e->inv->responded)
     return;
   e->inv->responded = true;
   e->inv->response_at = f->now;
+  if (own_us > 0)
+    lf_fl_deadline_set (f, e, lf_fl_after (e->deadline, own_us));
   answer (f, e, status == LF_ST_OK ? LF_ST_OK : LF_ST_FUNCTION_ERROR, fx);
 }
 
@@ -193,7 +199,7 @@ exit_busy (lf_fleet *f, lf_env *e, const lf_exit_info *how, lf_effects *fx)
   lf_inv *inv = e->inv;
   inv->exit = *how;
   if (inv->responded)
-    grow_duration (inv, f->now);
+    grow_duration (e, f->now);
   else
     answer (f, e, how->oom ? LF_ST_OUT_OF_MEMORY : e->in_invoke_init ? LF_ST_INIT_ERROR : LF_ST_CRASH, fx);
   finish (f, e, fx);
@@ -269,7 +275,7 @@ cut_short (lf_fleet *f, lf_env *e, lf_status status, const lf_exit_info *how, lf
     }
   inv->exit = *how;
   if (inv->answered)
-    grow_duration (inv, f->now);
+    grow_duration (e, f->now);
   else
     answer (f, e, status, fx);
   finish (f, e, fx);
@@ -383,7 +389,7 @@ lf_fl_event (lf_fleet *f, const lf_event *ev, lf_effects *fx)
       next (f, ev->env, ev->own_us, fx);
       break;
     case LF_EV_RESPONSE:
-      response (f, ev->env, ev->status, fx);
+      response (f, ev->env, ev->status, ev->own_us, fx);
       break;
     case LF_EV_EXIT:
       process_exit (f, ev->env, &ev->exit, fx);

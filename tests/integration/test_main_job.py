@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The main job with small handlers: run, serve, invoke, ps, log; cold, warm, every way to end; limits; bad input."""
 import base64
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -310,6 +311,32 @@ def test_a_machine_that_stands_still(serve, function, gate):
         os.kill(d.process.pid, signal.SIGCONT)
     second.join()
     assert box[0].status == 200 and [r["cold"] for r in d.rows()] == [1, 0]
+
+
+def test_an_answer_in_time_that_is_found_late(serve, function, gate):
+    """A daemon that is stopped until a timeout is over, with the answer already at its door: the function was not late. One that has not answered was."""
+    code = "import socket\nimport time\ndef lambda_handler(event, context):\n    print('printed')\n    socket.create_connection(('127.0.0.1', event['gate'])).recv(1)\n    time.sleep(event['then'])\n    return 7\n"
+    d = serve(function("f", {"lambda_function.py": code}), args=["--memory", "1769", "--timeout", "5"])
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        warm = [pool.submit(d.invoke, "f", {"gate": gate.port, "then": 0}) for _ in range(2)]
+        gate.wait(2)
+        gate.open()
+        assert [c.result().status for c in warm] == [200, 200]
+        calls = [pool.submit(d.invoke, "f", {"gate": gate.port, "then": then}) for then in (0, 60)]
+        gate.wait(2)
+        begun = time.monotonic()
+        ports = set(listening(d.process.pid)) - {d.port}
+        os.kill(d.process.pid, signal.SIGSTOP)
+        try:
+            gate.open()
+            wait_for(lambda: any(re.search(rf":{p:04X} \S+ 01 \S+:0*[1-9A-F]", sockets(d)) for p in ports), "one has answered")
+            wait_for(lambda: time.monotonic() - begun > 5.5, "the time of both is over")
+        finally:
+            os.kill(d.process.pid, signal.SIGCONT)
+        first, second = (c.result() for c in calls)
+    assert first.status == 200 and first.json == 7 and second.json["errorType"] == "Sandbox.Timedout", (first.json, second.json)
+    rows = {r["status"]: r for r in d.rows()[2:]}
+    assert set(rows) == {"ok", "timeout"} and 0 < rows["ok"]["duration_us"] <= 5000000 and "printed" in rows["ok"]["log_tail"], rows
 
 
 def test_keepalive_for_real(serve, target):

@@ -63,7 +63,7 @@ deadline (const oracle *o, const o_env *e)
     case O_INIT_AGAIN:
     case O_HANDLE:
     case O_ANSWERED:
-      return o->inv[e->inv].from + fn->timeout_us;
+      return o->inv[e->inv].from + fn->timeout_us + o->inv[e->inv].longer_us;
     case O_IDLE:
       if (fn->life_us && e->created + fn->life_us < e->idle_since + fn->keepalive_us)
         return e->created + fn->life_us;
@@ -147,7 +147,8 @@ static void
 finish_answered (oracle *o, o_env *e, int64_t not_its_own)
 {
   o_inv *v = &o->inv[e->inv];
-  int64_t whole = o->now - v->from - not_its_own;
+  int64_t whole = o->now - v->from - not_its_own, most = o->fn[e->fn].timeout_us;
+  whole = whole < most ? whole : most;
   if (whole > v->duration_us && ms_begun (whole) != ms_begun (v->duration_us))
     v->duration_us = whole;
   finish (o, e);
@@ -510,6 +511,7 @@ oracle_step (oracle *o, lf_event_type type, int fn, int env, int inv, lf_status 
       if (e->doing == O_HANDLE)
         {
           e->doing = O_ANSWERED;
+          o->inv[e->inv].longer_us = own_us;
           answer (o, e, status == LF_ST_OK ? LF_ST_OK : LF_ST_FUNCTION_ERROR);
         }
       break;

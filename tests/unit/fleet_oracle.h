@@ -32,6 +32,7 @@ typedef struct o_inv
   bool used, cold, answered, finished;
   lf_status status, abandoned_status;
   lf_time_us received, from;   /* from: where the duration begins */
+  int64_t longer_us;           /* its deadline is later by this: its answer was looked for late */
   int64_t wait_us, init_us, abandoned_us, duration_us;
   const char *reason;
 } o_inv;

@@ -316,7 +316,7 @@ environment_speaks (chaos *c)
   lf_event ev = { .env = e->real };
   ev.type = one_in (c, 400) ? LF_EV_GONE : likely_event (c, e);
   ev.status = statuses[below (c, LF_ARRAY_LEN (statuses))];
-  if (ev.type == LF_EV_NEXT && one_in (c, 2))
+  if ((ev.type == LF_EV_NEXT || ev.type == LF_EV_RESPONSE) && one_in (c, 2))
     ev.own_us = (int64_t) below (c, 4000);
   if (one_in (c, 3))
     ev.exit = (lf_exit_info) { .signal = 9, .oom = one_in (c, 2) };
