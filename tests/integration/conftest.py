@@ -145,7 +145,7 @@ def left_behind(pid):
     for p in pathlib.Path("/proc").iterdir():
         if p.name.isdigit():
             with contextlib.suppress(OSError):
-                if mark in (p / "cgroup").read_text() or f"\nPPid:\t{pid}\n" in (p / "status").read_text():
+                if mark in (p / "cgroup").read_text(errors="replace") or f"\nPPid:\t{pid}\n" in (p / "status").read_text(errors="replace"):
                     found.append(f"process {p.name} " + (p / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
     for controller in ("memory", "cpu", "pids", "freezer", "cpuacct", ""):
         base = pathlib.Path("/sys/fs/cgroup") / controller
