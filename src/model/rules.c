@@ -13,7 +13,7 @@
 #define NOT_FOUND "No module named|Cannot find module|Cannot find package|cannot open shared object file"
 #define NOT_LOADED                                                                                                                                               \
   "invalid ELF header|wrong ELF class|cannot open shared object file|C-extensions failed|C extension|No module named|cannot import name|Exec format error|" \
-  "incompatible architecture|undefined symbol"
+  "incompatible architecture|undefined symbol|Could not load the *module using the linux|native addon module|No native build was found|should not try to import numpy from"
 #define NOT_REACHED                                                                                                                                              \
   "Temporary failure in name resolution|Name or service not known|Failed to resolve|Could not resolve host|getaddrinfo ENOTFOUND|getaddrinfo EAI_AGAIN|"         \
   "Network is unreachable|ENETUNREACH|Could not connect to the endpoint URL"

@@ -573,6 +573,8 @@ w_type (const judge *j, char *out, size_t cap)
   char type[60];
   if (copy_between (j->line, "Object of type ", " ", type, sizeof type))
     snprintf (out, cap, "a value of type %s", type);
+  else if (copy_between (j->line, "None, not ", " ", type, sizeof type))
+    snprintf (out, cap, "a key of type %s", type);
   else
     snprintf (out, cap, "a value");
 }
@@ -671,6 +673,8 @@ w_base (const judge *j, char *out, size_t cap)
   w_path (j, path, sizeof path);
   const char *base = strrchr (path, '/');
   base = base != NULL ? base + 1 : path;
+  if (strncmp (base, ".tmp", 4) == 0)
+    base = ""; /* a name that a library made up */
   snprintf (out, cap, "%s", *base != '\0' && strcmp (path, "a file") != 0 ? base : "NAME");
 }
 

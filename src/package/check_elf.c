@@ -90,6 +90,33 @@ keep (lf_check *c, binaries *all, const lf_pkg_file *f, lf_elf *e)
   return 0;
 }
 
+/* Which command brings the right one: of npm for what lies in node_modules, else (NULL) the rule's, of pip. A package of npm's that is for one
+ * platform alone (@img/sharp-darwin-arm64) is a part of another, of the same name before the platform. */
+static const char *
+install_fix (const lf_check *c, const char *path, char out[200])
+{
+  static const char *const platforms[] = { "-darwin", "-win32", "-linux", "-freebsd", "-android" };
+  const char *at = NULL;
+  for (const char *p = path; (p = strstr (p, "node_modules/")) != NULL;)
+    at = p += strlen ("node_modules/");
+  if (!at)
+    return NULL;
+  size_t scope = *at == '@' ? strcspn (at, "/") : 0, n = scope + (at[scope] == '/' && scope), end = n + strcspn (at + n, "/");
+  const char *name = at;
+  size_t len = end;
+  for (size_t i = 0; i < LF_ARRAY_LEN (platforms); i++)
+    {
+      const char *cut = memmem (at, end, platforms[i], strlen (platforms[i]));
+      if (!cut)
+        continue;
+      bool owned = scope > 0 && strncmp (at, "@img/", scope + 1) != 0; /* @img/sharp-... is of sharp, @swc/core-... of @swc/core */
+      name = owned || scope == 0 ? at : at + n;
+      len = (size_t) (cut - name);
+    }
+  snprintf (out, 200, "npm install --os=linux --cpu=%s %.*s", c->o->arch == LF_ARCH_ARM64 ? "arm64" : "x64", (int) (len < 100 ? len : 100), name);
+  return out;
+}
+
 static int
 read_one (lf_check *c, binaries *all, const lf_pkg_file *f)
 {
@@ -112,10 +139,11 @@ read_one (lf_check *c, binaries *all, const lf_pkg_file *f)
       return lf_check_add (c, LF_RULE_ELF, f->path, NULL, "the compiled file cannot be loaded: %s", reason);
     case LF_ELF_NOT:
       {
+        char fix[200];
         const char *what = other_format (fd);
         if (!shared || strcmp (what, "linker script") == 0)
           return 0;
-        return lf_check_add (c, LF_RULE_ARCHITECTURE, f->path, NULL, "this is %s; Lambda runs Linux on %s", what, lf_arch_name (c->o->arch));
+        return lf_check_add (c, LF_RULE_ARCHITECTURE, f->path, install_fix (c, f->path, fix), "this is %s; Lambda runs Linux on %s", what, lf_arch_name (c->o->arch));
       }
     case LF_ELF_OK:
       break;
@@ -126,10 +154,11 @@ read_one (lf_check *c, binaries *all, const lf_pkg_file *f)
 static int
 check_machine (lf_check *c, const binary *b)
 {
+  char fix[200];
   int wanted = c->o->arch == LF_ARCH_ARM64 ? EM_AARCH64 : EM_X86_64;
   if (b->e.machine == wanted)
     return 0;
-  return lf_check_add (c, LF_RULE_ARCHITECTURE, b->f->path, NULL, "compiled for %s; the function runs on %s", lf_elf_machine_name (b->e.machine),
+  return lf_check_add (c, LF_RULE_ARCHITECTURE, b->f->path, install_fix (c, b->f->path, fix), "compiled for %s; the function runs on %s", lf_elf_machine_name (b->e.machine),
                        lf_arch_name (c->o->arch));
 }
 

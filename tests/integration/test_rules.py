@@ -435,6 +435,43 @@ def machine(path, number):
     path.write_bytes(data)
 
 
+def test_sharp_for_another_system(run, function):
+    """Installed where the code was written, as npm does unless it is told. The module's own words, and a library with the head of one for macOS."""
+    target = function("f", {"index.js": "const sharp = require('sharp')\nexports.handler = async () => sharp\n",
+                            "node_modules/sharp/index.js": "try { module.exports = require('@img/sharp-linux-x64') } catch (e) {\n"
+                                                           "  throw new Error('Could not load the \"sharp\" module using the linux-x64 runtime') }\n",
+                            "node_modules/@img/sharp-darwin-arm64/lib/sharp-darwin-arm64.node": b"\xcf\xfa\xed\xfe" + bytes(100)})
+    r = run("run", target, "--json")
+    (v,) = json.loads(r.stdout)["violations"]
+    assert v["rule"] == "wrong_architecture" and "sharp-darwin-arm64.node" in v["message"] and "npm install --os=linux --cpu=x64 sharp" in v["fix"], v
+    (target / "node_modules/@img/sharp-linux-x64").mkdir()
+    (target / "node_modules/@img/sharp-linux-x64/index.js").write_text("module.exports = 7\n")
+    r = run("run", target)
+    assert r.returncode == 0 and r.stdout == "7\n", r.stderr
+
+
+@pytest.mark.parametrize("path, command", [
+    ("node_modules/bcrypt/build/Release/x.node", "npm install --os=linux --cpu=arm64 bcrypt"),
+    ("nodejs/node_modules/@swc/core-darwin-x64/swc.node", "npm install --os=linux --cpu=arm64 @swc/core"),
+    ("node_modules/a/node_modules/@img/sharp-win32-x64/x.node", "npm install --os=linux --cpu=arm64 sharp"),
+    ("node_modules/esbuild-darwin-64/x.node", "npm install --os=linux --cpu=arm64 esbuild"),
+    ("python/x/y.so", "pip install --platform")])
+def test_who_brings_the_right_one(run, function, path, command):
+    out = json.loads(run("layer", "check", function("f", {path: b"\xcf\xfa\xed\xfe" + bytes(100)}), "--arch", "arm64", "--json").stdout)
+    (p,) = (p for p in out["problems"] if p["rule"] == "architecture")
+    assert command in p["fix"] and (command.startswith("pip") or p["fix"] == command), p
+
+
+def test_keys_of_numpy(judge):
+    code = simple("values, counts = np.unique([1, 1, 2], return_counts=True)\nreturn dict(zip(values, counts.tolist()))", "import numpy as np\n")
+    bad = judge(code)
+    v = bad.violations["not_serializable"]
+    assert list(bad.violations) == ["not_serializable"] and "int64 in its result" in v["message"] and "a key of type" in v["message"] and "`int(k)` for a key" in v["fix"], bad
+    assert judge(code.replace("dict(zip(values,", "dict(zip(map(int, values),")).out["invocations"][0]["response"] == {"1": 2, "2": 1}
+    own = judge(simple("return {(1, 2): 3}"))  # a fault of its own, which no library brought
+    assert own.status == ["function_error"] and not own.violations, own
+
+
 def test_wrong_folder_in_a_layer(judge, run, pillow, tmp_path):
     layer = pillow(".")
     bad = judge(IMPORTS_PILLOW, "--layer", layer)
