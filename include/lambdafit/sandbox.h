@@ -218,7 +218,8 @@ bool lf_sandbox_tasks_again (const lf_sandbox *s, lf_sb_tasks *t);
 /* Pages of files (and of /tmp) that the runtime's process has mapped and that are in memory. A few microseconds. */
 int64_t lf_sandbox_mapped (const lf_sandbox *s);
 /* How many of them it touches: from a beginning to a look, at least so many bytes (no page of its own is counted instead). LF_NONE or false: not known. Each
- * walks all its pages, a millisecond for some hundred megabytes: only where lf_sandbox_mapped gives reason to, and not often. */
+ * walks all its pages, a millisecond for some hundred megabytes: only where lf_sandbox_mapped gives reason to, and not often. More than 12 GB are not
+ * walked, and so not known. */
 bool lf_sandbox_touched_begin (const lf_sandbox *s);
 int64_t lf_sandbox_touched (const lf_sandbox *s);
 void lf_sandbox_mark (lf_sandbox *s);            /* an invocation begins */

@@ -213,6 +213,8 @@ at_work (const task *t, pid_t runtime)
   return t->pid == runtime ? !idle_call (t->syscall) : !serving_call (t->syscall);
 }
 
+#define MAPS_MAX 8192 /* lines, a microsecond each; programs with all of these libraries have less */
+
 /* Libraries of numbers have threads that spin for a while before they go to sleep, which cannot be told from work. */
 static bool
 may_spin (pid_t pid)
@@ -220,14 +222,18 @@ may_spin (pid_t pid)
   static const char *const libraries[] = { "openblas", "libgomp", "libomp", "libiomp", "mkl", "/libblas", "libtorch", "onnxruntime", "tensorflow" };
   char path[64], line[512];
   bool yes = false;
+  int left = MAPS_MAX;
   snprintf (path, sizeof path, "/proc/%d/maps", (int) pid);
   FILE *f = fopen (path, "re");
-  while (f && !yes && fgets (line, sizeof line, f))
-    for (size_t i = 0; i < LF_ARRAY_LEN (libraries); i++)
-      yes = yes || strstr (line, libraries[i]);
+  while (f && !yes && left > 0 && fgets (line, sizeof line, f))
+    {
+      left--;
+      for (size_t i = 0; i < LF_ARRAY_LEN (libraries); i++)
+        yes = yes || strstr (line, libraries[i]);
+    }
   if (f)
     fclose (f);
-  return yes || !f;
+  return yes || !f || left == 0;
 }
 
 static int64_t

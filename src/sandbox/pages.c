@@ -39,13 +39,6 @@ lf_sandbox_mapped (const lf_sandbox *s)
   return (int64_t) shared * sysconf (_SC_PAGESIZE);
 }
 
-bool
-lf_sandbox_touched_begin (const lf_sandbox *s)
-{
-  int fd LF_CLEANUP (lf_closep) = open_of (s, "clear_refs", O_WRONLY);
-  return fd >= 0 && write (fd, "1", 1) == 1;
-}
-
 /* "Name:      123 kB" */
 static int64_t
 field (const char *text, const char *name)
@@ -54,11 +47,26 @@ field (const char *text, const char *name)
   return p ? strtoll (p + strlen (name), NULL, 10) * 1024 : LF_NONE;
 }
 
+static bool
+may_walk (const lf_sandbox *s)
+{
+  char text[4096];
+  int64_t tables = read_of (s, "status", text, sizeof text) > 0 ? field (text, "\nVmPTE:") : LF_NONE;
+  return tables != LF_NONE && tables <= LF_SB_TABLES_MAX;
+}
+
+bool
+lf_sandbox_touched_begin (const lf_sandbox *s)
+{
+  int fd LF_CLEANUP (lf_closep) = may_walk (s) ? open_of (s, "clear_refs", O_WRONLY) : -1;
+  return fd >= 0 && write (fd, "1", 1) == 1;
+}
+
 int64_t
 lf_sandbox_touched (const lf_sandbox *s)
 {
   char text[2048];
-  if (read_of (s, "smaps_rollup", text, sizeof text) <= 0)
+  if (!may_walk (s) || read_of (s, "smaps_rollup", text, sizeof text) <= 0)
     return LF_NONE;
   int64_t referenced = field (text, "\nReferenced:"), own = field (text, "\nAnonymous:");
   if (referenced == LF_NONE || own == LF_NONE)

@@ -26,6 +26,7 @@
 #define MARK_STEP LF_MB
 #define FREE_WAIT_MS 2000 /* for a sandbox that is freed while it lives */
 #define SAMPLE_PROCESSES_MAX 4096
+#define SAMPLE_TABLES_MAX (4 * LF_SB_TABLES_MAX)
 
 typedef enum
 {
@@ -376,6 +377,7 @@ lf_sandbox_check_memory (lf_sandbox *s)
 typedef struct sampled_bytes
 {
   int64_t own, shared;
+  int64_t tables; /* page tables that were walked */
 } sampled_bytes;
 
 /* The value of a line "KEY   N kB"; 0 where there is none. */
@@ -409,12 +411,16 @@ quick_bytes (int proc, const char *pid, sampled_bytes *sum)
   sum->shared += line_bytes (buf, "\nRssShmem:");
 }
 
-/* The same with shared pages divided among those who share them. The kernel walks all of the process for it. */
+/* The same with shared pages divided among those who share them, as far as the walks for it do not take too long: what maps the same again and again is
+ * counted as often. */
 static void
 fair_bytes (int proc, const char *pid, sampled_bytes *sum)
 {
-  char buf[2048];
-  if (!read_of (proc, pid, "smaps_rollup", buf, sizeof buf))
+  char buf[4096];
+  int64_t tables = read_of (proc, pid, "status", buf, sizeof buf) ? line_bytes (buf, "\nVmPTE:") : 0;
+  bool walk = tables <= LF_SB_TABLES_MAX && sum->tables <= SAMPLE_TABLES_MAX - tables;
+  sum->tables += walk ? tables : 0;
+  if (!walk || !read_of (proc, pid, "smaps_rollup", buf, sizeof buf))
     {
       quick_bytes (proc, pid, sum);
       return;
@@ -434,7 +440,7 @@ sum_processes (const lf_sandbox *s, void (*add) (int proc, const char *pid, samp
       lf_closep (&fd);
       return LF_NONE;
     }
-  sampled_bytes sum = { 0, 0 };
+  sampled_bytes sum = { 0 };
   int left = SAMPLE_PROCESSES_MAX;
   struct dirent *e;
   while (left > 0 && (e = readdir (d)) != NULL)

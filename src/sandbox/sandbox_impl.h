@@ -11,6 +11,9 @@
 #define LF_SB_CPUS_MAX (LF_INIT_CPU_WORDS * 64)
 #define LF_SB_STACK (128 * 1024)
 #define LF_SB_HOSTNAME "169-254-10-1"
+/* Some files of /proc make the kernel walk a process's page tables, 50 ns for each entry of 8 bytes, while the daemon waits. Not larger ones than this, which
+ * map 12 GB: more than a function may have of memory, but a file that is mapped ten thousand times would take seconds. */
+#define LF_SB_TABLES_MAX (24 * LF_MB)
 
 /* One started helper in its own group. */
 typedef struct lf_sb_child

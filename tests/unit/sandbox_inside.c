@@ -358,6 +358,20 @@ eat_tmp (const char *mb)
   return failures != 0;
 }
 
+/* Maps the same file of 8 MB so many times, all of its pages each time. */
+static int
+map_again (const char *times)
+{
+  const size_t n = 8 << 20;
+  EXPECT (fill ("/tmp/mapped", (long long) n - 4096) > 0);
+  int fd = open ("/tmp/mapped", O_RDONLY | O_CLOEXEC);
+  for (int i = atoi (times); i > 0; i--)
+    EXPECT (mmap (NULL, n - 4096, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0) != MAP_FAILED);
+  say (failures ? "failed\n" : "mapped\n");
+  wait_forever ();
+  return 0;
+}
+
 static int
 read_all (const char *path)
 {
@@ -448,6 +462,8 @@ inside_main (int argc, char **argv)
     return eat (arg);
   if (!strcmp (name, "eat-tmp"))
     return eat_tmp (arg);
+  if (!strcmp (name, "map-again"))
+    return map_again (arg);
   if (!strcmp (name, "read"))
     return read_all (arg);
   if (!strcmp (name, "breathe"))

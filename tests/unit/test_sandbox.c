@@ -434,6 +434,37 @@ test_peak (void **state)
   plan_fini (&p);
 }
 
+/* What is mapped can be looked at; not if that would hold up the daemon for long. */
+static void
+test_mapped (void **state)
+{
+  (void) state;
+  static const struct
+  {
+    const char *times;
+    bool looks;
+  } cases[] = { { "4", true }, { "1700", false } };
+  bool sampled = lf_sb_host_enforcement (world.host)->by[LF_LIM_MEMORY] == LF_ENF_SAMPLED;
+  for (size_t i = 0; i < LF_ARRAY_LEN (cases); i++)
+    {
+      lf_sb_plan p;
+      plan_init (&p, "map-again", cases[i].times);
+      lf_sandbox *s = launch (&p);
+      expect_launched (s);
+      if (sampled && !cases[i].looks)
+        assert_true (expect_exit (s).oom); /* where nobody counts, too much to be looked at is too much */
+      else
+        {
+          wait_output (s, "mapped");
+          assert_true (lf_sandbox_mapped (s) >= atoi (cases[i].times) * 7 * LF_MB);
+          assert_int_equal (lf_sandbox_touched_begin (s), cases[i].looks);
+          assert_int_equal (lf_sandbox_touched (s) != LF_NONE, cases[i].looks);
+        }
+      finish (s);
+      plan_fini (&p);
+    }
+}
+
 /* ---- freeze, network, many ------------------------------------------------------------------------------- */
 
 static void
@@ -743,6 +774,7 @@ run_mode (const mode *m)
                                            cmocka_unit_test (test_tmp_is_not_memory),
                                            cmocka_unit_test (test_cache_is_not_memory),
                                            cmocka_unit_test (test_peak),
+                                           cmocka_unit_test (test_mapped),
                                            cmocka_unit_test (test_freeze),
                                            cmocka_unit_test (test_network_none),
                                            cmocka_unit_test (test_many),
