@@ -88,7 +88,7 @@ look_up (const struct sockaddr_in *peer, const struct sockaddr_in *us, const cha
 static int
 find_peer (int fd, lf_peer *out)
 {
-  struct sockaddr_in peer, us;
+  struct sockaddr_in peer = { 0 }, us = { 0 };
   socklen_t n = sizeof peer, m = sizeof us;
   if (getpeername (fd, (struct sockaddr *) &peer, &n) < 0 || getsockname (fd, (struct sockaddr *) &us, &m) < 0 || peer.sin_family != AF_INET)
     return -1;

@@ -138,11 +138,8 @@ send_prepare (lf_sb_host *h, lf_sb_child *c, bool joined, lf_error *err)
     {
       m.msg_control = control.space;
       m.msg_controllen = CMSG_SPACE ((size_t) n * sizeof (int));
-      struct cmsghdr *x = CMSG_FIRSTHDR (&m);
-      x->cmsg_level = SOL_SOCKET;
-      x->cmsg_type = SCM_RIGHTS;
-      x->cmsg_len = CMSG_LEN ((size_t) n * sizeof (int));
-      memcpy (CMSG_DATA (x), fds, (size_t) n * sizeof (int));
+      control.h = (struct cmsghdr){ .cmsg_len = CMSG_LEN ((size_t) n * sizeof (int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+      memcpy (CMSG_DATA (&control.h), fds, (size_t) n * sizeof (int));
     }
   ssize_t r;
   do

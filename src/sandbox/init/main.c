@@ -40,11 +40,8 @@ send_note (uint32_t type, int value, const char *text, const int *fds, size_t nf
     {
       m.msg_control = control.space;
       m.msg_controllen = CMSG_SPACE (nfds * sizeof (int));
-      struct cmsghdr *h = CMSG_FIRSTHDR (&m);
-      h->cmsg_level = SOL_SOCKET;
-      h->cmsg_type = SCM_RIGHTS;
-      h->cmsg_len = CMSG_LEN (nfds * sizeof (int));
-      memcpy (CMSG_DATA (h), fds, nfds * sizeof (int));
+      control.h = (struct cmsghdr){ .cmsg_len = CMSG_LEN (nfds * sizeof (int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+      memcpy (CMSG_DATA (&control.h), fds, nfds * sizeof (int));
     }
   ssize_t r;
   do
