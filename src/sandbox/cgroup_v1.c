@@ -188,6 +188,10 @@ v1_limit (lf_cg *g, const lf_cg_limits *l, lf_error *err)
   return 0;
 }
 
+/* Buffers of sockets are no memory to version 1, and all groups' together are what the machine has for its own network: gigabytes for who opens many
+ * connections and does not read. Who has this much has to wait until some of it was read. Version 2 counts them as memory. */
+#define SOCKETS_MAX (256 * LF_MB)
+
 static int
 v1_setup (lf_cg *g, const lf_cg_limits *l, lf_error *err)
 {
@@ -195,7 +199,10 @@ v1_setup (lf_cg *g, const lf_cg_limits *l, lf_error *err)
   if (v1_limit (g, l, err))
     return -1;
   if (d->caps.memory)
-    put_i64 (g, LF_CGH_MEMORY, "memory.swappiness", 0); /* absent on some kernels; memory and swap together are the real limit */
+    {
+      put_i64 (g, LF_CGH_MEMORY, "memory.swappiness", 0); /* absent on some kernels; memory and swap together are the real limit */
+      put_i64 (g, LF_CGH_MEMORY, "memory.kmem.tcp.limit_in_bytes", SOCKETS_MAX); /* the same */
+    }
   g->mem = hot (g, LF_CGH_MEMORY, "memory.usage_in_bytes", O_RDONLY);
   g->stat = hot (g, LF_CGH_MEMORY, "memory.stat", O_RDONLY);
   g->peak = hot (g, LF_CGH_MEMORY, "memory.max_usage_in_bytes", d->caps.peak_reset ? O_RDWR : O_RDONLY);

@@ -226,6 +226,38 @@ except OSError as e:
     return {"mb": n >> 20, "end": errno.errorcode[e.errno]}
 ''', status=("ok", "out_of_memory"), memory=256)
 
+case("memory-tcp", "resources", "kernel memory in TCP connections that nobody reads", "a limit of its own with version 1, the control group of memory with version 2", '''
+listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+keep, n = [listener], 0
+try:
+    for _ in range(400):
+        a = socket.create_connection(listener.getsockname())
+        keep += [a, listener.accept()[0]]
+        a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 << 20)
+        a.setblocking(False)
+        try:
+            while n < 2 << 30:
+                n += a.send(b"x" * 262144)
+        except BlockingIOError:
+            pass
+except OSError:
+    pass
+return {"mb": n >> 20}
+''', status=("ok", "out_of_memory"), check=lambda got: got["mb"] < 700 or (_ for _ in ()).throw(AssertionError(got)), memory=256)
+
+case("memory-mapped-again", "resources", "maps one file ten thousand times, and all of its pages each time", "page tables are memory; what is too large to be walked in a moment is not looked at", '''
+with open("/tmp/f", "wb") as f:
+    f.write(bytes(64 << 20))
+fd = os.open("/tmp/f", os.O_RDONLY)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+for _ in range(250):
+    libc.mmap(None, 64 << 20, 1, 0x8001, fd, 0)
+for _ in range(10000):
+    libc.mmap(None, 64 << 20, 1, 1, fd, 0)
+return True
+''', status=("ok", "out_of_memory"), timeout=60)
+
 case("memory-page-cache", "resources", "fills the page cache by reading the host's files", "cache is charged to the environment's own group and given back", '''
 n = 0
 for path in files("/usr/lib"):
@@ -312,6 +344,37 @@ r = libc.mlock(ctypes.byref(buf), 64 << 20)
 return {"mlock": errno.errorcode[ctypes.get_errno()] if r < 0 else "done"}
 ''', check=all_in("ENOMEM", "EPERM", "EAGAIN"))
 
+case("descriptors-sent", "resources", "sends descriptors to itself and does not take them", "the kernel's limit of a user's that are on their way, and each environment is another user", '''
+import array
+pairs, n = [socket.socketpair()], 0
+try:
+    while n < 100000:
+        fds = [os.open("/dev/null", os.O_RDONLY) for _ in range(200)]
+        pairs[-1][0].setblocking(False)
+        try:
+            pairs[-1][0].sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+            n += 200
+        except BlockingIOError:
+            pairs.append(socket.socketpair())
+        finally:
+            for fd in fds:
+                os.close(fd)
+except OSError as e:
+    return {"end": errno.errorcode[e.errno], "few": n < 5000}
+return n
+''', check=equal({"end": "ETOOMANYREFS", "few": True}))
+
+case("signals-queued", "resources", "queues signals and makes timers without end, of which the user who runs the daemon has only so many", "RLIMIT_SIGPENDING of the function's own", '''
+signal.pthread_sigmask(signal.SIG_BLOCK, range(34, 64))
+libc.sigqueue.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_void_p]
+n, timer = 0, ctypes.c_void_p()
+while n < 100000 and libc.sigqueue(os.getpid(), 40, None) == 0:
+    n += 1
+while n < 100000 and libc.timer_create(0, None, ctypes.byref(timer)) == 0:
+    n += 1
+return n
+''', check=lambda got: got <= 1100 or (_ for _ in ()).throw(AssertionError(got)))
+
 case("watches", "resources", "takes the user's inotify instances", "a limit of the user namespace far below the host's", '''
 fds, end = [], ""
 for _ in range(1000):
@@ -323,6 +386,25 @@ for _ in range(1000):
     fds.append(fd)
 return {"end": end, "few": len(fds) <= 64}
 ''', check=equal({"end": "EMFILE", "few": True}))
+
+case("watches-many", "resources", "watches files without end", "as watches", '''
+fd, n = libc.inotify_init1(0), 0
+for n in range(20000):
+    os.close(os.open(f"/tmp/{n}", os.O_CREAT | os.O_WRONLY))
+    if libc.inotify_add_watch(fd, f"/tmp/{n}".encode(), 2) < 0:
+        break
+return n
+''', check=lambda got: got <= 8192 or (_ for _ in ()).throw(AssertionError(got)))
+
+case("names-of-tasks", "resources", "names its threads like the fields of /proc/PID/stat", "names are skipped from their last parenthesis on", '''
+def named():
+    libc.prctl(15, b") R 1 (\\n", 0, 0, 0)
+    time.sleep(60)
+for _ in range(50):
+    threading.Thread(target=named, daemon=True).start()
+libc.prctl(15, b") X 99 (\\xff", 0, 0, 0)
+return True
+''', check=equal(True))
 
 case("cpu-burn", "resources", "burns all CPUs", "the CPU quota of its control group", '''
 stop = time.time() + 1.5
@@ -798,8 +880,8 @@ for n in range(2000):
 for i in range(2000):
     if libc.semget(0, 1, 0o1600) < 0:
         break
-return {"few": n < 2000}
-''', check=lambda got: None)
+return n
+''', check=lambda got: got <= 2 or (_ for _ in ()).throw(AssertionError(got)))
 
 # ---- the Runtime API ---------------------------------------------------------------------------------------------------------------------
 
@@ -861,6 +943,18 @@ for _ in range(64):
 s.close()
 return True
 ''', check=equal(True), timeout=30)
+
+case("api-response-stalls", "api", "announces an answer and does not send it", "the timeout", '''
+s = socket.create_connection(api())
+s.sendall(f"POST /2018-06-01/runtime/invocation/{context.aws_request_id}/response HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 6000000\\r\\n\\r\\n".encode() + b"x" * 1000)
+time.sleep(60)
+''', status=("timeout",), timeout=1)
+
+case("api-error-type-2mb", "api", "an error whose type, in a header, is of nearly 2 MB", "as error-huge", '''
+body = b'{"errorMessage":"x"}'
+raw_api(f"POST /2018-06-01/runtime/invocation/{context.aws_request_id}/error HTTP/1.1\\r\\nHost: x\\r\\nLambda-Runtime-Function-Error-Type: {'E' * 1900000}\\r\\n"
+        f"Content-Length: {len(body)}\\r\\n\\r\\n".encode() + body)
+''', status=("function_error",), row=lambda r: len(r["error_type"] or "") <= 4096)
 
 case("api-next-flood", "api", "asks for 1,000 events at once", "64 may wait", '''
 keep = []

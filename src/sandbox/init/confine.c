@@ -74,8 +74,10 @@ static void
 limit_namespace (void)
 {
   static const char *const limits[][2]
-      = { { "/proc/sys/user/max_user_namespaces", "0" }, { "/proc/sys/user/max_inotify_instances", "32" } };
-  for (int i = 0; i < 2; i++)
+      = { { "/proc/sys/user/max_user_namespaces", "0" },
+          { "/proc/sys/user/max_inotify_instances", "32" },
+          { "/proc/sys/user/max_inotify_watches", "8192" } };
+  for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
     {
       int fd = open (limits[i][0], O_WRONLY | O_CLOEXEC);
       if (fd < 0)

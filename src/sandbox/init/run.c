@@ -37,6 +37,9 @@ become_runtime (job *j)
   limit (RLIMIT_CORE, 10737418240u, 10737418240u);
   limit (RLIMIT_STACK, 8388608, RLIM_INFINITY);
   limit (RLIMIT_MEMLOCK, 65536, 65536);
+  /* These are counted for whoever made the namespace as well, up to the same limits: one function must not use up its share, and the others'. */
+  limit (RLIMIT_SIGPENDING, 1024, 1024);
+  limit (RLIMIT_MSGQUEUE, 204800, 204800);
   if (j->c.nproc >= 0)
     limit (RLIMIT_NPROC, (rlim_t) j->c.nproc, (rlim_t) j->c.nproc);
   /* Raw calls: the C library's would look for threads to tell. */
