@@ -93,10 +93,14 @@ lf_queue_rise (lf_queue *q, size_t i, lf_due d)
   q->v[i] = d;
 }
 
-/* Room must have been made; at is not negative. */
+#define LF_QUEUE_TIME_MAX (INT64_MAX >> (LF_QUEUE_SEQ_BITS - 1))
+
+/* Room must have been made; at is not negative. What lies beyond the last time there is (no timeout is so long) comes then. */
 static inline void
 lf_queue_put (lf_queue *q, int64_t at, uint32_t id)
 {
+  if (at > LF_QUEUE_TIME_MAX)
+    at = LF_QUEUE_TIME_MAX;
   uint64_t key = (uint64_t) at << LF_QUEUE_SEQ_BITS | (q->seq++ & ((1u << LF_QUEUE_SEQ_BITS) - 1));
   lf_queue_rise (q, LF_QUEUE_ROOT + q->n++, (lf_due){ key, id });
 }

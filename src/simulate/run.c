@@ -418,6 +418,9 @@ lf_sim_pull (sim *s, feed *d)
       d->ended = true;
       d->head.at = INT64_MAX;
     }
+  else if (d->head.at > LF_SIM_TIME_MAX)
+    return LF_FAIL (s->err, LF_EXIT_USAGE, "--arrivals", "are the times in seconds? --for TIME takes the beginning only",
+                    "a request comes more than 1000 days after the first, which is the longest time that is simulated");
   return 0;
 }
 

@@ -300,7 +300,9 @@ bad_traces_name_their_line (void **state)
           { "azure2019:f", "HashOwner,HashApp,HashFunction,Trigger\n", "columns" },
           { "azure2021:f", "app,func,end_timestamp,duration\na,f,1.0\n", "line 2: has fewer than four" },
           { "azure2021:f", "app,func,end_timestamp,duration\na,f,1.0,-1\n", "line 2" },
-          { "azure2021:f", "app,func,end_timestamp,duration\na,f,x,1\n", "line 2: \"x\" is not a time" } };
+          { "azure2021:f", "app,func,end_timestamp,duration\na,f,x,1\n", "line 2: \"x\" is not a time" },
+          { "azure2021:f", "app,func,end_timestamp,duration\na,f,0,12.9\na,f,3111111111.0,0.25\naa,f,3.0,0.25\n", "more than 1000 days after" },
+          { "csv:f", "0,1\n86400001,1\n", "more than 1000 days after" } };
   for (size_t i = 0; i < LF_ARRAY_LEN (bad); i++)
     {
       world w;
