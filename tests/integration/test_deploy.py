@@ -137,7 +137,7 @@ def test_broken_files(serve):
             assert refused(invoke, c, "bad")[0] == "ResourceConflictException"
         else:
             assert list(listed) == ["good"], what
-            assert f"{path}: " in d.err and "passed over" in d.err, (what, d.err)
+            wait_for(lambda: f"{path}: " in d.err and "passed over" in d.err, f"{what}: it is told")
         assert invoke(c, "good") == [None, "$LATEST", {}]
         assert path.exists()
         assert d.stop() == 0
@@ -202,7 +202,8 @@ def test_the_command_line_counts_more(serve, function):
     create(client(d))
     d.stop()
     d = serve(function("f", {"lambda_function.py": KEPT}), args=["--network", "none"])
-    assert invoke(client(d)) == "kept" and "which counts more" in d.err
+    assert invoke(client(d)) == "kept"
+    wait_for(lambda: "which counts more" in d.err, "it is told")
     d.stop()
     d = serve(args=["--network", "none"])
     assert invoke(client(d), event=1) == [None, "$LATEST", 1]  # it was only passed over

@@ -58,7 +58,7 @@ def test_run(log, args):
     pid, status, said = leave(log, ["run", "wordy", "-n", "300", "--memory", "1024", "--db", db, *args], 1)
     assert status in CLEAN, said[-500:]
     assert 1 <= rows(db) <= 300
-    assert not left_behind(pid)
+    wait_for(lambda: not left_behind(pid), f"nothing is left behind: {left_behind(pid)}")
 
 
 def test_follow(serve, log):
@@ -91,7 +91,7 @@ def test_the_daemons_own_output(log, tmp_path):
     p.terminate()
     assert p.wait(30) == 0
     assert rows(tmp_path / "l.db") == 3
-    assert not left_behind(p.pid)
+    wait_for(lambda: not left_behind(p.pid), f"nothing is left behind: {left_behind(p.pid)}")
 
 
 # ---- outputs that are no files ------------------------------------------------------------------------------------------------------------

@@ -93,8 +93,9 @@ FAILURES = {
                 simple("from concurrent.futures import ThreadPoolExecutor as E\nwith E(8) as p: return sum(p.map(int, range(900)))")),
     "cpu-timeout": ("timeout_cpu", simple("import time\nwhile time.process_time() < 1: pass"), None),
     "waiting": ("timeout_waiting", simple("import time\ntime.sleep(5.1)"), None),
-    "memory": ("out_of_memory", simple("import numpy as np\nreturn float(np.ones(30 << 20).sum())"), None),
-    "model-load": ("out_of_memory_init", simple("return len(model)", "model = bytearray(b'x' * (110 << 20))\n"), None),
+    # What is held for a moment only may be gone before a daemon that gets no CPU has seen it.
+    "memory": ("out_of_memory", simple("import time\nimport numpy as np\na = np.ones(30 << 20)\ntime.sleep(3)\nreturn float(a.sum())"), None),
+    "model-load": ("out_of_memory_init", simple("return len(model)", "import time\nread = b'x' * (110 << 20)\nmodel = bytearray(read)\ntime.sleep(3)\ndel read\n"), None),
 }
 OPTIONS = {"cpu-timeout": dict(memory=128, timeout=10), "waiting": dict(timeout=5), "memory": dict(memory=192), "model-load": dict(memory=192)}
 

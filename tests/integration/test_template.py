@@ -236,7 +236,7 @@ def test_serve_with_destinations(serve, run, tmp_path):
     (tmp_path / "job/app.py").write_text(JOB)
     (tmp_path / "template.yaml").write_text(DESTINATIONS)
     d = serve(args=["-t", tmp_path / "template.yaml"])
-    assert "local-Dead, which is not here: they are not delivered" in d.err
+    wait_for(lambda: "local-Dead, which is not here: they are not delivered" in d.err, "the missing queue is told")
 
     def marks():
         return [json.loads(x[5:]) for x in d.err.splitlines(keepends=True) if x.startswith("MARK ") and x.endswith("\n")]  # not half a line

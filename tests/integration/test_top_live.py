@@ -164,7 +164,13 @@ def test_the_terminal_disappears(screen, log):  # noqa: F811
     s.top(log)
     pid = s.pid()
     s.tmux("kill-server")
-    wait_for(lambda: not os.path.exists(f"/proc/{pid}") or "State:\tZ" in pathlib.Path(f"/proc/{pid}/status").read_text(), "the program ends with its terminal")
+
+    def ended():
+        try:
+            return "State:\tZ" in pathlib.Path(f"/proc/{pid}/status").read_text()
+        except OSError:  # just now, perhaps
+            return True
+    wait_for(ended, "the program ends with its terminal")
 
 
 def test_the_log_is_locked_for_a_while(screen, log):  # noqa: F811
