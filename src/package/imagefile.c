@@ -490,7 +490,7 @@ lf_image_is (const char *path)
 {
   lf_image im = { .what = path };
   lf_error ignored = { 0 };
-  unsigned char head[262];
+  unsigned char head[262] = { 0 };
   LF_CLEANUP (lf_closep) int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct stat st;
   if (fd < 0 || fstat (fd, &st) != 0)
