@@ -660,7 +660,7 @@ w_path (const judge *j, char *out, size_t cap)
   for (p = strchr (j->line, '/'); p != NULL; p = strchr (p + 1, '/'))
     if (p == j->line || strchr (" ('\"<`", p[-1]) != NULL)
       {
-        snprintf (out, cap, "%.*s", (int) strcspn (p, " '\")>`:,"), p);
+        snprintf (out, cap, "%.*s", (int) strcspn (p, " '\")>`:,;"), p);
         return;
       }
   snprintf (out, cap, "a file");

@@ -226,11 +226,11 @@ lf_space_html (const lf_space *s, int64_t allowed, lf_buf *out)
                         "svg{width:100%%;height:auto;background:var(--empty)}rect{stroke:var(--bg);stroke-width:1}text{font:11px system-ui,sans-serif;fill:#111}"
                         "table{border-collapse:collapse;margin-top:1em}td,th{padding:2px 8px;text-align:left;border-bottom:1px solid var(--line)}"
                         "td:nth-child(-n+2){text-align:right;font-variant-numeric:tabular-nums}i{display:inline-block;width:1em;height:1em;margin:0 .3em 0 1em}"
-                        "</style></head><body>\n<h1>What takes the space</h1>\n<p>%.2f MB unzipped in %lld files: %.1f %% of Lambda's %.0f MB.</p>\n<p>",
-                   WIDTH, (double) s->unzipped_bytes / (double) LF_MB, (long long) s->files, 100.0 * (double) s->unzipped_bytes / (double) allowed,
+                        "</style></head><body>\n<h1>What takes the space</h1>\n<p>%.2f MB %s in %lld files: %.1f %% of Lambda's %.0f MB.</p>\n<p>",
+                   WIDTH, (double) s->unzipped_bytes / (double) LF_MB, s->is_image ? "unpacked" : "unzipped", (long long) s->files, allowed > 0 ? 100.0 * (double) s->unzipped_bytes / (double) allowed : 100.0,
                    (double) allowed / (double) LF_MB);
       for (int k = 0; k < LF_SPACE_KINDS; k++)
-        if (k != LF_SPACE_DUPLICATE)
+        if (k != LF_SPACE_DUPLICATE && (k != LF_SPACE_HIDDEN || s->is_image))
           lf_buf_addf (out, "<i style=\"background:%s\"></i>%s", colours[k], lf_space_kind_name ((lf_space_kind) k));
       lf_buf_addf (out, "</p>\n<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"treemap of the package\">\n", WIDTH, HEIGHT);
       draw_targets (&m);

@@ -142,6 +142,21 @@ def test_workers_for_a_search_of_forests(judge):
     assert not judge(code.replace("JOBS", "1")).violations
 
 
+def test_a_lock_in_a_baked_cache_of_tensorflow(judge, tmp_path):
+    """TensorFlow Hub makes a lock beside a model that is there already, and says so with the path in front."""
+    layer = tmp_path / "layer"
+    (layer / "tfhub_cache").mkdir(parents=True)
+    (layer / "tfhub_cache" / "saved_model.pb").write_text("x")
+    code = simple('path = os.environ.get("TFHUB_CACHE_DIR", "/opt/tfhub_cache") + "/c9fe.lock.tmp03df"\ntry:\n    os.makedirs(os.path.dirname(path), exist_ok=True)\n    open(path, "w").close()\n'
+                  'except OSError as e:\n    raise PermissionDeniedError(path + "; " + os.strerror(e.errno)) from None\n', "import os\nclass PermissionDeniedError(Exception): pass\n")
+    bad = judge(code, "--layer", layer)
+    v = bad.violations["baked_cache"]
+    assert list(bad.violations) == ["baked_cache"] and "write to /opt/tfhub_cache/c9fe.lock.tmp03df, in a cache" in v["message"], bad
+    assert bad.fix("baked_cache") == ["--env", "TFHUB_CACHE_DIR=/tmp/tfhub"]
+    good = judge(code, "--layer", layer, *bad.fix("baked_cache"))
+    assert good.status == ["ok"] and not good.violations, good
+
+
 def test_data_of_scikit_learn(judge):
     code = simple("return get_data_home()", "from sklearn.datasets import get_data_home\n")
     bad = judge(code)
@@ -492,6 +507,13 @@ def test_compiled_for_something_else(judge, pillow, rule, change):
     assert bad.status == ["init_error"] and rule in bad.violations and "_imaging" in bad.violations[rule]["message"], bad
     good = judge(IMPORTS_PILLOW, "--layer", pillow("python"))
     assert good.status == ["ok"] and not good.violations, good
+
+
+def test_numpys_own_words(judge, pillow):
+    """numpy for another processor complains of its source tree, and says nothing of processors."""
+    words = "Error importing numpy: you should not try to import numpy from\\n        its source directory; please exit the numpy source tree, and relaunch"
+    bad = judge(f'raise ImportError("{words}")\n', "--layer", pillow("python", lambda path: machine(path, 183)))
+    assert bad.status == ["init_error"] and list(bad.violations) == ["wrong_architecture"] and "compiled for arm64" in bad.violations["wrong_architecture"]["message"], bad
 
 
 def test_newer_c_library(judge, tmp_path):
