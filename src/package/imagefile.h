@@ -10,6 +10,7 @@
 
 #define LF_IMAGE_LAYERS_MAX 256
 #define LF_IMAGE_ENTRIES_MAX 1000000                 /* of all layers */
+#define LF_IMAGE_NAMES_MAX ((size_t) 128 << 20)      /* bytes of their names */
 #define LF_IMAGE_BYTES_MAX (INT64_C (64) << 30)      /* of all layers, unpacked: reading stops there */
 
 typedef enum { LF_IE_FILE, LF_IE_FOLDER, LF_IE_LINK, LF_IE_GONE /* a whiteout: what it names is deleted */, LF_IE_HIDES /* all below it is */ } lf_image_kind;
@@ -36,7 +37,7 @@ struct lf_image
 {
   const char *what;
   lf_image_layer *layers;
-  size_t layers_n, entries;
+  size_t layers_n, entries, name_bytes;
   int64_t bytes, kept_bytes;
   char os[32], arch[32]; /* "" where it does not say */
   char handler[130];     /* the first word of CMD */

@@ -26,11 +26,12 @@ is_wanted (const char *path)
 }
 
 static lf_image_entry *
-add_entry (lf_image *im, lf_image_layer *l, lf_error *err)
+add_entry (lf_image *im, lf_image_layer *l, size_t name_n, lf_error *err)
 {
-  if (++im->entries > LF_IMAGE_ENTRIES_MAX)
+  im->name_bytes += name_n;
+  if (++im->entries > LF_IMAGE_ENTRIES_MAX || im->name_bytes > LF_IMAGE_NAMES_MAX)
     {
-      (void) LF_FAIL (err, LF_EXIT_USAGE, im->what, "leave files out", "the image has more than %d files and folders", LF_IMAGE_ENTRIES_MAX);
+      (void) LF_FAIL (err, LF_EXIT_USAGE, im->what, "leave files out", "the image has more than %d files and folders, or %zu MB of names", LF_IMAGE_ENTRIES_MAX, LF_IMAGE_NAMES_MAX >> 20);
       return NULL;
     }
   if (l->n == l->cap)
@@ -127,7 +128,7 @@ lf_image_read_layer (lf_image *im, size_t layer, lf_pkg_stream *s, lf_error *err
         return -1;
       if (!*t.path)
         continue;
-      e = add_entry (im, l, err);
+      e = add_entry (im, l, strlen (t.path), err);
       if (!e || name_entry (im, &t, e, err) != 0 || keep_content (im, &t, e, err) != 0)
         return -1;
       l->files += e->kind == LF_IE_FILE;

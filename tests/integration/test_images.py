@@ -271,6 +271,17 @@ def test_a_bomb_stops(run, tmp_path):
     assert r.returncode == 1 and "unpacks to more than 64 GB" in r.stderr, r.stderr
 
 
+def test_names_have_an_end(run, tmp_path):
+    """Forty thousand files with names of four thousand bytes, in a few kilobytes."""
+    one = io.BytesIO()
+    with tarfile.open(fileobj=one, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        add(tar, "d/" * 1990 + "f", b"")
+        header = one.getvalue()[: tar.offset]  # without the end of the archive
+    layer = 40 * gzip.compress(1000 * header) + gzip.compress(bytes(1024))
+    r = run("layer", "size", saved_by_docker(tmp_path / "image.tar", [layer]))
+    assert r.returncode == 2 and "128 MB of names" in r.stderr, r.stderr
+
+
 def test_check_of_an_image(run, tmp_path):
     target = saved_by_docker(tmp_path / "image.tar", [LOWER, UPPER], {"architecture": "arm64", "os": "linux", "config": {}})
     out = json.loads(run("layer", "check", target, "--json").stdout)
