@@ -157,6 +157,16 @@ def test_a_lock_in_a_baked_cache_of_tensorflow(judge, tmp_path):
     assert good.status == ["ok"] and not good.violations, good
 
 
+def test_tests_that_are_spread_over_a_package(run, function):
+    """What is to be pruned is the tests in it, not the package."""
+    target = function("f", {"lambda_function.py": simple("return 1"), "pkg/__init__.py": "", "pkg/tests/a.bin": bytes(1 << 20), "pkg/b/tests/a.bin": bytes(range(256)) * 4096, "data.bin": ""})
+    with open(target / "data.bin", "wb") as f:
+        f.truncate(236 << 20)
+    r = run("run", target, "--json", "--interpreter", PYTHON)
+    (v,) = json.loads(r.stdout)["violations"]
+    assert v["rule"] == "package_near" and "such as tests in pkg (2.0 MB) saves 2 MB" in v["fix"], v
+
+
 def test_data_of_scikit_learn(judge):
     code = simple("return get_data_home()", "from sklearn.datasets import get_data_home\n")
     bad = judge(code)
