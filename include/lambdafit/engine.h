@@ -121,6 +121,8 @@ lf_call *lf_engine_reject (lf_engine *e, lf_live_fn *fn, int64_t request_bytes, 
 
 /* An asynchronous event: kept in the log until it succeeded or was given up, so that a crash loses none. `accepted` comes after the commit. */
 typedef void (*lf_accept_done) (const char *request_id, const lf_error *failure, void *user);
+/* Whether so many bytes of payload would be more than may wait in memory (256 MB for all events of the daemon): the caller is told to come again. */
+bool lf_engine_events_full (const lf_engine *e, size_t bytes);
 int lf_engine_event_accept (lf_engine *e, lf_live_fn *fn, lf_buf *payload, lf_accept_done accepted, void *user, lf_error *err);
 
 /* After every function was added: goes on with the events that an earlier daemon accepted and did not finish. */

@@ -314,6 +314,11 @@ on_accepted (const char *request_id, const lf_error *failure, void *user)
 static void
 invoke_event (lf_http_req *r, const lf_invoke_request *q)
 {
+  if (lf_engine_events_full (lf_live_fn_engine (q->fn), r->body.len))
+    {
+      lf_svc_reply (r, LF_SVC_TOO_MANY_REQUESTS, NULL, "CallerRateLimitExceeded", 1000, NULL);
+      return;
+    }
   lf_pending *p = pending_new (r);
   lf_error err;
   lf_error_none (&err);

@@ -129,7 +129,8 @@ lf_api_name (lf_http_req *r, lf_str segment, char **name, char **qualifier, char
   lf_buf text LF_CLEANUP (lf_buf_fini);
   char *wanted LF_CLEANUP (lf_freep) = lf_api_query (r, "Qualifier");
   lf_buf_init (&text, 4096);
-  if (lf_url_decode (segment.p, segment.n, &text) < 0 || lf_function_name_parse (text.data ? text.data : "", name, qualifier, region, &err) < 0)
+  if (lf_url_decode (segment.p, segment.n, &text) < 0 || (text.data && strlen (text.data) != text.len)
+      || lf_function_name_parse (text.data ? text.data : "", name, qualifier, region, &err) < 0)
     {
       lf_svc_reply (r, LF_SVC_VALIDATION, NULL, NULL, 0, err.why[0] ? err.why : "1 validation error detected: the function's name is not percent-encoded text");
       return false;
@@ -260,6 +261,27 @@ on_headers (lf_http_req *r, void *user)
     r->body_limit = route->body_max;
 }
 
+/* Browsers let every web page send requests to this machine, and name it in this header. A page from elsewhere has no business here: it could run or
+ * change functions behind its reader's back. Function URLs are for pages; what these may do there is said by their CORS settings. */
+static bool
+from_foreign_page (const lf_http_req *r)
+{
+  if (!lf_http_has (r, "Origin"))
+    return false;
+  lf_str o = lf_http_get (r, "Origin");
+  size_t scheme = o.n > 7 && memcmp (o.p, "http://", 7) == 0 ? 7 : o.n > 8 && memcmp (o.p, "https://", 8) == 0 ? 8 : 0;
+  const char *host = o.p + scheme, *end = o.p + o.n;
+  const char *port = end;
+  while (port > host && port[-1] >= '0' && port[-1] <= '9')
+    port--;
+  lf_str name = { host, (size_t) (port > host && port[-1] == ':' && port < end ? port - 1 - host : end - host) };
+  static const char tail[] = ".localhost";
+  const size_t n = sizeof tail - 1;
+  return !scheme
+         || !(lf_str_ieq (name, "localhost") || lf_str_eq (name, "[::1]") || lf_str_eq (name, "127.0.0.1")
+              || (name.n > n && memcmp (name.p + name.n - n, tail, n) == 0));
+}
+
 static void
 on_request (lf_http_req *r, void *user)
 {
@@ -269,6 +291,12 @@ on_request (lf_http_req *r, void *user)
   r->user = NULL;
   if (lf_url_route (a, r))
     return;
+  if (from_foreign_page (r))
+    {
+      lf_svc_reply (r, LF_SVC_ACCESS_DENIED, NULL, NULL, 0,
+                    "A web page from another machine (header Origin) may not use lambdafit: call it from a program, from a page on localhost, or by a function URL");
+      return;
+    }
   const lf_route *route = find_route (r, &args, &status);
   if (route)
     {

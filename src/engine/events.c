@@ -8,6 +8,10 @@
 
 #include "internal.h"
 
+/* Of the payloads that wait, all together, and of each what else it costs: Lambda holds them outside of the machine, here they are in memory. */
+#define HELD_MAX ((size_t) 256 << 20)
+#define HELD_EACH 1024
+
 typedef struct lf_live_event
 {
   lf_async_event core;
@@ -33,6 +37,7 @@ struct lf_events
   lf_async_fxs fx;
   lf_live_event *fresh, **fresh_tail; /* accepted in this loop turn */
   lf_live_event *all;
+  size_t held; /* by all of them */
   lf_live_event *over; /* done by an earlier daemon, which did not come to note it */
 };
 
@@ -71,6 +76,7 @@ drop (lf_live_event *one)
     ev->all = one->all_next;
   if (one->all_next)
     one->all_next->all_prev = one->all_prev;
+  ev->held -= HELD_EACH + one->payload.len;
   lf_buf_fini (&one->payload);
   lf_buf_fini (&one->response);
   free (one);
@@ -85,6 +91,7 @@ add (lf_events *ev, lf_live_fn *fn, lf_error *err)
       (void) LF_FAIL_NOMEM (err);
       return NULL;
     }
+  ev->held += HELD_EACH;
   one->events = ev;
   one->fn = fn;
   one->core.user = one;
@@ -219,6 +226,12 @@ find_stored (lf_engine *e, const char *stored)
   return colon ? (name ? lf_engine_find_version (e, name, colon + 1) : NULL) : lf_engine_find (e, stored);
 }
 
+bool
+lf_engine_events_full (const lf_engine *e, size_t bytes)
+{
+  return e->events->held > HELD_MAX || bytes > HELD_MAX - e->events->held;
+}
+
 int
 lf_engine_event_accept (lf_engine *e, lf_live_fn *fn, lf_buf *payload, lf_accept_done accepted, void *user, lf_error *err)
 {
@@ -228,6 +241,7 @@ lf_engine_event_accept (lf_engine *e, lf_live_fn *fn, lf_buf *payload, lf_accept
     return -1;
   lf_uuid4 (one->id);
   one->payload = *payload;
+  ev->held += one->payload.len;
   lf_buf_init (payload, 0);
   one->accepted = accepted;
   one->user = user;
@@ -314,6 +328,7 @@ resume_one (const lf_stored_event *stored, void *user)
   lf_live_event *one = add (ev, fn, &err);
   if (!one || lf_buf_add (&one->payload, stored->payload, stored->payload_len) < 0)
     return -1;
+  ev->held += one->payload.len; /* what was accepted is kept, however much it is */
   snprintf (one->id, sizeof one->id, "%s", stored->request_id);
   int64_t wall = lf_wall_us ();
   int attempts;

@@ -145,6 +145,41 @@ def test_disconnects(d):
     good(d)
 
 
+def test_events_that_wait(serve, function, gate):
+    """Asynchronous events that wait are held in memory: too many of them are refused in Lambda's words, and taken again when others have been handled."""
+    waits = "import socket\ndef lambda_handler(event, context):\n    if 'gate' in event: socket.create_connection(('127.0.0.1', event['gate'])).recv(1)\n"
+    d = serve(function("waits", {"lambda_function.py": waits}), args=["--memory", "1769", "--timeout", "600", "--quiet", "--concurrency", "1"])
+    later = {"X-Amz-Invocation-Type": "Event"}
+    memory, event = rss(d), json.dumps({"x": "x" * 1000000}).encode()
+    assert d.invoke("waits", {"gate": gate.port}, headers=later).status == 202
+    gate.wait()
+    taken = 0
+    while (said := d.invoke("waits", raw=event, headers=later)).status == 202 and taken < 400:
+        taken += 1
+    held = rss(d) - memory
+    assert 200 <= taken <= 270 and said.status == 429 and said.json["Reason"] == "CallerRateLimitExceeded" and said.headers["Retry-After"], (taken, said.status, said.body)
+    assert held < 700 << 20, f"{held >> 20} MB are held"
+    gate.open()
+    wait_for(lambda: d.invoke("waits", raw=event, headers=later).status == 202, "there is room again", 120)
+
+
+def test_pages_from_elsewhere(d):
+    """What a browser sends for a web page that is not this machine's is refused; programs name no origin, and local pages may."""
+    for origin in ("http://evil.example", "https://localhost.evil.example:3001", "null", "http://127.0.0.1.evil.example", "file://", "http://evil.example/localhost"):
+        for method, path in (("POST", PATH), ("GET", "/2015-03-31/functions"), ("DELETE", "/2015-03-31/functions/hello")):
+            a = d.request(method, path, b"{}" if method == "POST" else None, {"Origin": origin, "Content-Type": "text/plain"})
+            assert a.status == 403 and b"Origin" in a.body, (origin, a.status, a.body)
+    for origin in ("http://localhost:5173", "http://127.0.0.1:3001", "https://localhost", "http://[::1]:80", "http://app.localhost:8080"):
+        assert d.request("POST", PATH, b'{"n": 1}', {"Origin": origin}).json == {"n": 1}, origin
+    assert d.request("GET", "/lambda-url/hello/", headers={"Origin": "http://evil.example"}).status == 200
+    good(d)
+
+
+def test_names_with_a_nul(d):
+    assert d.request("POST", PATH.replace("hello", "hello%00x"), b"{}").status == 400
+    good(d)
+
+
 def test_half_open(d):
     """A client that has no more to say may still listen, or may have gone."""
     with connect(d) as s:
