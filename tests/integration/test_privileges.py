@@ -254,5 +254,5 @@ def test_old_filter(serve, run, function):
     assert [d.invoke("old").body for _ in range(2)] == [b"1", b"1"]
     assert "timed out" in d.invoke("old", {"s": 60}).json["errorMessage"]
     assert d.invoke("old").body == b"1"
-    assert [e["state"] for e in d.environments()] == ["idle"]
+    wait_for(lambda: [e["state"] for e in d.environments()] == ["idle"], "its environment is idle")
     assert d.stop() == 0, d.err  # the fixture sees that nothing is left
