@@ -94,7 +94,7 @@ queue_event (lf_engine *e, const lf_event *ev)
 {
   if (e->queue_n == e->queue_cap)
     {
-      size_t cap = e->queue_cap * 2;
+      size_t cap = e->queue_cap ? e->queue_cap * 2 : LF_QUEUE_START;
       lf_event *q = realloc (e->queue, cap * sizeof *q);
       if (!q)
         return -1;

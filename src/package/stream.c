@@ -109,7 +109,7 @@ lf_pkg_stream_file (int fd, int64_t at, int64_t len)
   if (!f)
     return NULL;
   *f = (file_stream){ .s = { .take = file_take, .jump = file_jump }, .fd = fd, .at = at, .left = len };
-  return &f->s;
+  return (lf_pkg_stream *) f;
 }
 
 /* ---- what was read ahead to see what it is -------------------------------------------------------------------------------------------- */
@@ -222,7 +222,7 @@ gzip_new (lf_pkg_stream *from)
     }
   g->s.done = gzip_done;
   g->s.from = from;
-  return &g->s;
+  return (lf_pkg_stream *) g;
 }
 
 /* ---- zstd --------------------------------------------------------------------------------------------------------------------------- */
@@ -278,11 +278,11 @@ zstd_new (lf_pkg_stream *from)
   z->z = ZSTD_createDStream ();
   if (!z->z || ZSTD_isError (ZSTD_DCtx_setParameter (z->z, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
     {
-      lf_pkg_stream_free (&z->s);
+      lf_pkg_stream_free ((lf_pkg_stream *) z);
       return NULL;
     }
   z->s.from = from;
-  return &z->s;
+  return (lf_pkg_stream *) z;
 }
 #endif
 

@@ -332,5 +332,5 @@ lf_tar_stream (lf_tar *t)
   if (!m)
     return NULL;
   *m = (member_stream){ .s = { .take = member_take, .jump = member_jump }, .t = t };
-  return &m->s;
+  return (lf_pkg_stream *) m;
 }
