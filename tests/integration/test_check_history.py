@@ -98,7 +98,7 @@ def larger_response(project):
 
 
 def slower_init(project):
-    edit(project, "ROUNDS =", "import time\ntime.sleep(10.3)\nROUNDS =")
+    edit(project, "ROUNDS =", "import time\ntime.sleep(12)\nROUNDS =")
     text = (project / "lambdafit.yaml").read_text()  # once is enough, and long enough
     (project / "lambdafit.yaml").write_text(text.replace("cold: 6", "cold: 1").replace("warm: 15", "warm: 1"))
 

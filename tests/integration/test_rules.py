@@ -92,7 +92,7 @@ FAILURES = {
                                             "try:\n  for x in t: x.start()\nfinally: e.set()"),
                 simple("from concurrent.futures import ThreadPoolExecutor as E\nwith E(8) as p: return sum(p.map(int, range(900)))")),
     "cpu-timeout": ("timeout_cpu", simple("import time\nwhile time.process_time() < 1: pass"), None),
-    "waiting": ("timeout_waiting", simple("import time\ntime.sleep(5.1)"), None),
+    "waiting": ("timeout_waiting", simple("import time\ntime.sleep(6.5)"), None),
     # What is held for a moment only may be gone before a daemon that gets no CPU has seen it.
     "memory": ("out_of_memory", simple("import time\nimport numpy as np\na = np.ones(30 << 20)\ntime.sleep(3)\nreturn float(a.sum())"), None),
     "model-load": ("out_of_memory_init", simple("return len(model)", "import time\nread = b'x' * (110 << 20)\nmodel = bytearray(read)\ntime.sleep(3)\ndel read\n"), None),
