@@ -180,6 +180,8 @@ bool lf_sandbox_memory_fd_is_pri (const lf_sandbox *s);
 int lf_sandbox_listen_fd (lf_sandbox *s);        /* network none: the caller owns it; -1 otherwise */
 void lf_sandbox_read (lf_sandbox *s, lf_sb_event *ev); /* one event; LF_SB_NONE when there is none */
 void lf_sandbox_on_memory (lf_sandbox *s);       /* memory_fd is ready: kill if over the limit (the EXIT event then says oom), else arm again */
+bool lf_sandbox_near_memory (const lf_sandbox *s); /* so near that the kernel, which counts in steps, may not tell of passing the limit: call
+                                                     lf_sandbox_on_memory from a timer while this holds */
 bool lf_sandbox_check_memory (lf_sandbox *s);    /* over the limit at this moment: killed, the EXIT event then says oom */
 int lf_sandbox_sample (lf_sandbox *s);           /* driver without kernel enforcement: look at memory now, kill if over; call from a timer */
 int lf_sandbox_restart (lf_sandbox *s, lf_error *err);  /* after EXIT: run the same argv and env again, /tmp kept; LAUNCHED follows */

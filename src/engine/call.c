@@ -167,6 +167,7 @@ mark (lf_live_env *env)
   env->throttled_base = env->usage.throttled_us;
   env->tmp_base = env->usage.tmp_bytes;
   lf_sandbox_mark (env->sb);
+  lf_engine_watch_memory (env);
   env->marked = true;
 }
 

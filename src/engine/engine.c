@@ -473,21 +473,43 @@ lf_engine_say_output (lf_engine *e, lf_live_env *env, const char *text, size_t n
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------------ */
 
-/* Where the kernel does not enforce memory, it is looked at. */
+static bool
+memory_is_sampled (const lf_engine *e)
+{
+  return lf_sb_host_enforcement (e->host)->by[LF_LIM_MEMORY] == LF_ENF_SAMPLED;
+}
+
+/* Where the kernel does not enforce memory, it is looked at; else only who is about to pass the limit. */
 static void
 sample_env (const lf_env *core, void *user)
 {
-  (void) user;
+  bool *again = user;
   lf_live_env *env = core->user;
-  if (env && env->sb && core->state != LF_ENV_IDLE && core->state != LF_ENV_GONE)
+  if (!env || !env->sb || core->state == LF_ENV_IDLE || core->state == LF_ENV_GONE)
+    return;
+  if (memory_is_sampled (env->engine))
     lf_sandbox_sample (env->sb);
+  else if (lf_sandbox_near_memory (env->sb))
+    lf_sandbox_on_memory (env->sb);
+  *again = *again || lf_sandbox_near_memory (env->sb);
 }
 
 static void
 on_sample (uv_timer_t *t)
 {
   lf_engine *e = t->data;
-  lf_fleet_each (e->fleet, sample_env, e);
+  bool again = memory_is_sampled (e);
+  lf_fleet_each (e->fleet, sample_env, &again);
+  if (!again)
+    uv_timer_stop (t);
+}
+
+void
+lf_engine_watch_memory (lf_live_env *env)
+{
+  lf_engine *e = env->engine;
+  if (!uv_is_active ((uv_handle_t *) &e->sampler) && !uv_is_closing ((uv_handle_t *) &e->sampler) && lf_sandbox_near_memory (env->sb))
+    uv_timer_start (&e->sampler, on_sample, LF_SAMPLE_MS, LF_SAMPLE_MS);
 }
 
 static int
@@ -507,8 +529,7 @@ start_handles (lf_engine *e, lf_error *err)
     return LF_FAIL (err, LF_EXIT_IO, "event loop", "", "its handles cannot be started");
   uv_unref ((uv_handle_t *) &e->prepare);
   uv_unref ((uv_handle_t *) &e->check);
-  const lf_enforcement *enf = lf_sb_host_enforcement (e->host);
-  if (enf->by[LF_LIM_MEMORY] == LF_ENF_SAMPLED)
+  if (memory_is_sampled (e))
     uv_timer_start (&e->sampler, on_sample, LF_SAMPLE_MS, LF_SAMPLE_MS);
   return 0;
 }

@@ -207,6 +207,7 @@ void lf_engine_news (lf_live_env *env);          /* one of its flags is set: at 
 void lf_engine_hear (lf_live_env *env);          /* now: what comes next must not overtake it */
 void lf_engine_no_news (lf_live_env *env);       /* it goes away */
 void lf_engine_say (lf_engine *e, const lf_function *f, const char *text, size_t n);           /* whole lines of ours */
+void lf_engine_watch_memory (lf_live_env *env); /* starts looking at it by a timer if it is about to pass its limit */
 void lf_engine_say_output (lf_engine *e, lf_live_env *env, const char *text, size_t n); /* what a function printed */
 void lf_engine_log_failed (lf_engine *e, const lf_error *err);
 

@@ -362,6 +362,7 @@ on_memory (uv_poll_t *h, int status, int events)
   (void) events;
   lf_live_env *env = h->data;
   lf_sandbox_on_memory (env->sb);
+  lf_engine_watch_memory (env);
 }
 
 /* ---- end --------------------------------------------------------------------------------------------------------------------------- */

@@ -329,7 +329,8 @@ v1_peak_reset (lf_cg *g)
 }
 
 /* A threshold goes away only with its eventfd, so a moved mark needs a new one; the epoll around it keeps the caller's descriptor. The
- * kernel takes many milliseconds to register one, so a thread waits for that; it makes the eventfd ready once when it is done. */
+ * kernel takes many milliseconds to register one, so a thread waits for that; it makes the eventfd ready once when it is done. It tells of
+ * use that reaches a threshold, and only once; we want that of more than it. */
 static int
 new_threshold (lf_cg *g, int64_t threshold)
 {
@@ -338,7 +339,7 @@ new_threshold (lf_cg *g, int64_t threshold)
     return -1;
   struct epoll_event want = { .events = EPOLLIN };
   int control = hot (g, LF_CGH_MEMORY, "cgroup.event_control", O_WRONLY);
-  if (control < 0 || epoll_ctl (g->poll, EPOLL_CTL_ADD, ev, &want) || lf_cgp_arm (g->d, control, g->mem, ev, threshold))
+  if (control < 0 || epoll_ctl (g->poll, EPOLL_CTL_ADD, ev, &want) || lf_cgp_arm (g->d, control, g->mem, ev, threshold + sysconf (_SC_PAGESIZE)))
     {
       lf_cgp_close (&control);
       close (ev);

@@ -24,6 +24,7 @@
 #define SLACK_LOOK_AGE_US 2000
 #define PEAK_SLACK (256 << 10)
 #define MARK_STEP LF_MB
+#define NEAR_MARK (4 * LF_MB)
 #define FREE_WAIT_MS 2000 /* for a sandbox that is freed while it lives */
 #define SAMPLE_PROCESSES_MAX 4096
 #define SAMPLE_TABLES_MAX (4 * LF_SB_TABLES_MAX)
@@ -311,13 +312,21 @@ lf_sandbox_mark (lf_sandbox *s)
   arm (s);
 }
 
+static bool
+past_mark (const lf_sandbox *s, int64_t slack)
+{
+  return s->u.memory_bytes != LF_NONE && s->mark != LF_NONE && s->u.memory_bytes > s->mark - slack;
+}
+
 /* Where the moving mark belongs: the limit, what /tmp holds and, on v1, the page cache (on v2 the mark makes the kernel take cache
- * back). Small steps are let go: the mark is then a little low, which costs a look and nothing else, or a little high. */
+ * back). Small steps are let go: the mark is then a little low, which costs a look, or a little high. Not so for who has passed the
+ * mark and is allowed to: the kernel tells of passing it once, so it must lie where passing it is too much. */
 static bool
 move_mark (lf_sandbox *s)
 {
   int64_t want = s->memory_limit + (s->tmp == LF_NONE ? 0 : s->tmp) + (s->host->kind == LF_CG_V1 ? s->file : 0);
-  if (s->mark != LF_NONE && want <= s->mark + MARK_STEP && want >= s->mark - MARK_STEP)
+  int64_t step = past_mark (s, 0) ? 0 : MARK_STEP;
+  if (s->mark != LF_NONE && want <= s->mark + step && want >= s->mark - step)
     return false;
   s->mark = want;
   return true;
@@ -330,6 +339,12 @@ arm (lf_sandbox *s)
     s->memory_fd = lf_cg_memory_event_fd (s->cg, s->mark);
 }
 
+bool
+lf_sandbox_near_memory (const lf_sandbox *s)
+{
+  return s->running && !s->oom && s->memory_fd >= 0 && past_mark (s, NEAR_MARK);
+}
+
 static void
 kill_for_memory (lf_sandbox *s)
 {
@@ -340,18 +355,19 @@ kill_for_memory (lf_sandbox *s)
 void
 lf_sandbox_on_memory (lf_sandbox *s)
 {
-  /* Use may move between arming and looking, so both are repeated until they agree. */
+  /* The event is taken back before the look: what comes after that wakes us again. Use may also move while the mark does, so both are
+   * repeated until they agree. */
   for (int round = 0; round < 4; round++)
     {
+      s->memory_fd = lf_cg_memory_event_fd (s->cg, s->mark);
       s->file_at = 0;
       int64_t now = look (s);
       if (now != LF_NONE && now > s->memory_limit && s->running && !s->oom)
         kill_for_memory (s);
-      bool moved = move_mark (s);
-      s->memory_fd = lf_cg_memory_event_fd (s->cg, s->mark); /* also takes the event back */
-      if (!moved || s->oom)
+      if (!move_mark (s) || s->oom)
         return;
     }
+  s->memory_fd = lf_cg_memory_event_fd (s->cg, s->mark);
 }
 
 /* An allocation may be over before the kernel's mark has reached us. */

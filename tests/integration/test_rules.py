@@ -112,6 +112,31 @@ def test_it_is_named_and_the_fix_works(judge, name):
     assert not good.violations, good
 
 
+CREEPING = """
+import mmap, os, time
+def lambda_handler(event, context):
+    with open("/var/task/data.bin", "rb") as f:
+        os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+        while f.read(1 << 16): pass
+    m = mmap.mmap(-1, 160 << 20)
+    m.madvise(mmap.MADV_NOHUGEPAGE)
+    for page in range(0, 150 << 20, 4096):
+        m[page] = 1
+        if page > 100 << 20 and page % 32768 == 0: time.sleep(0.002)
+    time.sleep(1)
+"""
+
+
+def test_who_creeps_over_the_limit_is_seen(run, function):
+    """The kernel tells once that use has come to the limit, and then use may still be allowed: what was read from files does not count."""
+    target = function("f", {"lambda_function.py": CREEPING, "data.bin": "x" * 900_000})
+    with open(target / "data.bin") as f:
+        os.fsync(f.fileno())
+        os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    r = Result(run("run", target, "--json", "--interpreter", PYTHON, "--memory", 128, "--timeout", 60))
+    assert r.status == ["out_of_memory"] and "out_of_memory" in r.violations, r
+
+
 MATPLOTLIB = simple('import matplotlib\nmatplotlib.use("Agg")\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.savefig("/tmp/p.png")\nreturn 1')
 
 
