@@ -39,19 +39,19 @@ lf_sandbox_mapped (const lf_sandbox *s)
   return (int64_t) shared * sysconf (_SC_PAGESIZE);
 }
 
-/* "Name:      123 kB" */
-static int64_t
-field (const char *text, const char *name)
+int64_t
+lf_sb_line_bytes (const char *text, const char *key)
 {
-  const char *p = strstr (text, name);
-  return p ? strtoll (p + strlen (name), NULL, 10) * 1024 : LF_NONE;
+  const char *p = strstr (text, key);
+  long long kb = p ? strtoll (p + strlen (key), NULL, 10) : -1;
+  return kb >= 0 && kb <= INT64_MAX / 1024 ? kb * 1024 : LF_NONE;
 }
 
 static bool
 may_walk (const lf_sandbox *s)
 {
   char text[4096];
-  int64_t tables = read_of (s, "status", text, sizeof text) > 0 ? field (text, "\nVmPTE:") : LF_NONE;
+  int64_t tables = read_of (s, "status", text, sizeof text) > 0 ? lf_sb_line_bytes (text, "\nVmPTE:") : LF_NONE;
   return tables != LF_NONE && tables <= LF_SB_TABLES_MAX;
 }
 
@@ -68,7 +68,7 @@ lf_sandbox_touched (const lf_sandbox *s)
   char text[2048];
   if (!may_walk (s) || read_of (s, "smaps_rollup", text, sizeof text) <= 0)
     return LF_NONE;
-  int64_t referenced = field (text, "\nReferenced:"), own = field (text, "\nAnonymous:");
+  int64_t referenced = lf_sb_line_bytes (text, "\nReferenced:"), own = lf_sb_line_bytes (text, "\nAnonymous:");
   if (referenced == LF_NONE || own == LF_NONE)
     return LF_NONE;
   return referenced > own ? referenced - own : 0;

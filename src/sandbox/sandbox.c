@@ -396,12 +396,12 @@ typedef struct sampled_bytes
   int64_t tables; /* page tables that were walked */
 } sampled_bytes;
 
-/* The value of a line "KEY   N kB"; 0 where there is none. */
+/* What a kernel does not say adds nothing: older ones have no line for some of these. */
 static int64_t
-line_bytes (const char *text, const char *key)
+said_bytes (const char *text, const char *key)
 {
-  const char *p = strstr (text, key);
-  return p ? strtoll (p + strlen (key), NULL, 10) * 1024 : 0;
+  int64_t bytes = lf_sb_line_bytes (text, key);
+  return bytes == LF_NONE ? 0 : bytes;
 }
 
 static bool
@@ -423,8 +423,8 @@ quick_bytes (int proc, const char *pid, sampled_bytes *sum)
   char buf[4096];
   if (!read_of (proc, pid, "status", buf, sizeof buf))
     return;
-  sum->own += line_bytes (buf, "\nRssAnon:");
-  sum->shared += line_bytes (buf, "\nRssShmem:");
+  sum->own += said_bytes (buf, "\nRssAnon:");
+  sum->shared += said_bytes (buf, "\nRssShmem:");
 }
 
 /* The same with shared pages divided among those who share them, as far as the walks for it do not take too long: what maps the same again and again is
@@ -433,7 +433,7 @@ static void
 fair_bytes (int proc, const char *pid, sampled_bytes *sum)
 {
   char buf[4096];
-  int64_t tables = read_of (proc, pid, "status", buf, sizeof buf) ? line_bytes (buf, "\nVmPTE:") : 0;
+  int64_t tables = read_of (proc, pid, "status", buf, sizeof buf) ? said_bytes (buf, "\nVmPTE:") : 0;
   bool walk = tables <= LF_SB_TABLES_MAX && sum->tables <= SAMPLE_TABLES_MAX - tables;
   sum->tables += walk ? tables : 0;
   if (!walk || !read_of (proc, pid, "smaps_rollup", buf, sizeof buf))
@@ -441,8 +441,8 @@ fair_bytes (int proc, const char *pid, sampled_bytes *sum)
       quick_bytes (proc, pid, sum);
       return;
     }
-  sum->own += line_bytes (buf, "\nPss_Anon:");
-  sum->shared += line_bytes (buf, "\nPss_Shmem:");
+  sum->own += said_bytes (buf, "\nPss_Anon:");
+  sum->shared += said_bytes (buf, "\nPss_Shmem:");
 }
 
 /* The sandbox's own /proc lists its processes and no others; 1 is the helper. LF_NONE when it cannot be read. */

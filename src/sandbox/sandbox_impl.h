@@ -96,6 +96,9 @@ bool lf_sb_supervisor_counts (const lf_sandbox *s);
 /* SETUP_FAILED in words. */
 void lf_sb_setup_error (const lf_sb_host *h, const lf_init_note *n, lf_error *err);
 
+/* Bytes of the line "KEY   N kB" in a file of /proc; `key` begins with the newline before it and ends with its colon. LF_NONE: there is no such line
+ * (pages.c). Pure. */
+int64_t lf_sb_line_bytes (const char *text, const char *key);
 pid_t lf_sb_runtime_pid (const lf_sandbox *s); /* the process that the supervisor started, in our pid namespace; 0 */
 /* Prepared files: the /etc folder (host_files.c); for a number of CPUs the /sys folder and /proc/cpuinfo (host_sys.c). */
 int lf_sb_etc_make (const char *dir, lf_error *err);

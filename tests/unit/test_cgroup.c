@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #include "cgroup_impl.h"
+#include "sandbox_impl.h"
 
 /* ---- a stand-in for the kernel ---------------------------------------------------------------------------------------------------------- */
 
@@ -1150,6 +1151,20 @@ test_real_sweep (void **state)
   assert_int_equal (access (lf_cg_where (real), F_OK), 0);
 }
 
+static void
+test_lines_of_a_process (void **state)
+{
+  (void) state;
+  static const char text[] = "Name:\tVmPTE:\nVmPTE:\t      24 kB\nRssAnon:\t0 kB\nOdd:\t-3 kB\nHuge:\t99999999999999999999 kB\nAnonHugePages:  2048 kB\n";
+  static const struct { const char *key; int64_t bytes; } cases[] = {
+    { "\nVmPTE:", 24 * 1024 }, { "\nRssAnon:", 0 }, { "\nAnonHugePages:", 2048 * 1024 },
+    { "\nRssShmem:", LF_NONE }, { "\nHugePages:", LF_NONE }, { "\nOdd:", LF_NONE }, { "\nHuge:", LF_NONE },
+  };
+  for (size_t i = 0; i < LF_ARRAY_LEN (cases); i++)
+    assert_int_equal (lf_sb_line_bytes (text, cases[i].key), cases[i].bytes);
+  assert_int_equal (lf_sb_line_bytes ("", "\nVmPTE:"), LF_NONE);
+}
+
 int
 main (void)
 {
@@ -1157,7 +1172,7 @@ main (void)
   const struct CMUnitTest fake[] = {
     FAKE (test_v2_writes), FAKE (test_v2_usage), FAKE (test_v2_old_kernel), FAKE (test_v2_missing_controllers), FAKE (test_v2_below_own),
     FAKE (test_v1_writes), FAKE (test_v1_partial), FAKE (test_none), FAKE (test_names), FAKE (test_busy_removal), FAKE (test_sweep),
-    cmocka_unit_test (test_place), cmocka_unit_test (test_texts),
+    cmocka_unit_test (test_place), cmocka_unit_test (test_texts), cmocka_unit_test (test_lines_of_a_process),
   };
   const struct CMUnitTest kernel[] = {
     cmocka_unit_test (test_real_memory_kill), cmocka_unit_test (test_real_peak), cmocka_unit_test (test_real_mark),
