@@ -2,10 +2,13 @@
  *
  * Which file a profile's name means.
  */
-#include "lambdafit/profile.h"
+#include "table.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cjson/cJSON.h>
 
 #define PROFILE_FILE_MAX ((size_t) 4 << 20)
 
@@ -71,6 +74,37 @@ path_of (const char *name, lf_error *err)
   return path;
 }
 
+static int
+read_profile (const char *path, lf_buf *text, lf_error *err)
+{
+  lf_buf_init (text, PROFILE_FILE_MAX);
+  return lf_read_file (path, PROFILE_FILE_MAX, text, err);
+}
+
+/* A file that was copied from an older version's lacks what came later: says what the shipped one has there, to be copied. */
+static void
+advise_missing (const char *missing, lf_error *err)
+{
+  lf_error ignored = { 0 };
+  lf_buf text LF_CLEANUP (lf_buf_fini), value LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&value, 0);
+  char section[LF_PROFILE_PATH_MAX];
+  snprintf (section, sizeof section, "%s", missing);
+  char *key = strchr (section, '.'), *path LF_CLEANUP (lf_freep) = path_of (LF_PROFILE_DEFAULT, &ignored);
+  if (read_profile (path != NULL ? path : "", &text, &ignored) != 0 || key == NULL)
+    return;
+  *key++ = '\0';
+  lf_profile *p = lf_profile_parse (text.data != NULL ? text.data : "", text.len, path, &ignored);
+  const cJSON *entry = p != NULL ? lf_profile_entry (p, section, key) : NULL;
+  if (entry != NULL && lf_json_print (entry, &value) == 0)
+    {
+      const char *whole = value.len < sizeof err->fix - 150 ? value.data : "{...}";
+      snprintf (err->fix, sizeof err->fix, "a file has every key, also of later versions; add to its \"%.20s\", as %s has it: \"%.50s\": %s", section,
+                LF_PROFILE_DEFAULT, key, whole);
+    }
+  lf_profile_free (p);
+}
+
 lf_profile *
 lf_profile_load (const char *name, lf_error *err)
 {
@@ -82,8 +116,11 @@ lf_profile_load (const char *name, lf_error *err)
   if (path == NULL)
     return NULL;
   lf_buf text LF_CLEANUP (lf_buf_fini);
-  lf_buf_init (&text, PROFILE_FILE_MAX);
-  if (lf_read_file (path, PROFILE_FILE_MAX, &text, err) != 0)
+  if (read_profile (path, &text, err) != 0)
     return NULL;
-  return lf_profile_parse (text.data != NULL ? text.data : "", text.len, path, err);
+  char missing[LF_PROFILE_PATH_MAX] = "";
+  lf_profile *p = lf_profile_parse_noting (text.data != NULL ? text.data : "", text.len, path, missing, err);
+  if (p == NULL && missing[0] != '\0')
+    advise_missing (missing, err);
+  return p;
 }

@@ -14,7 +14,7 @@
 
 #include <cjson/cJSON.h>
 
-#define PATH_MAX_LEN 160
+#define PATH_MAX_LEN LF_PROFILE_PATH_MAX
 #define REGIONS_MAX 256
 #define EXACT_MAX 9007199254740992.0 /* integers of a JSON number are exact up to 2^53 */
 
@@ -22,6 +22,7 @@ typedef struct reader
 {
   lf_profile *p;
   const char *what;
+  char *missing; /* PATH_MAX_LEN bytes, or NULL */
   lf_error *err;
 } reader;
 
@@ -69,6 +70,8 @@ check_keys (const reader *r, const cJSON *o, const char *path, const char *const
     if (cJSON_GetObjectItemCaseSensitive (o, keys[i]) == NULL)
       {
         join (at, path, keys[i]);
+        if (r->missing != NULL)
+          memcpy (r->missing, at, sizeof at);
         return bad (r, at, "is missing");
       }
   return 0;
@@ -477,7 +480,7 @@ read_all (const reader *r)
 }
 
 lf_profile *
-lf_profile_parse (const char *text, size_t n, const char *what, lf_error *err)
+lf_profile_parse_noting (const char *text, size_t n, const char *what, char missing[LF_PROFILE_PATH_MAX], lf_error *err)
 {
   lf_profile *p = calloc (1, sizeof *p);
   if (p == NULL)
@@ -485,7 +488,7 @@ lf_profile_parse (const char *text, size_t n, const char *what, lf_error *err)
       LF_FAIL_NOMEM (err);
       return NULL;
     }
-  reader r = { p, what, err };
+  reader r = { p, what, missing, err };
   p->tree = lf_json_parse (text, n, what, err);
   if (p->tree == NULL || read_all (&r) != 0)
     {
@@ -493,6 +496,12 @@ lf_profile_parse (const char *text, size_t n, const char *what, lf_error *err)
       return NULL;
     }
   return p;
+}
+
+lf_profile *
+lf_profile_parse (const char *text, size_t n, const char *what, lf_error *err)
+{
+  return lf_profile_parse_noting (text, n, what, NULL, err);
 }
 
 void

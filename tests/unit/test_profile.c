@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -187,6 +188,40 @@ which_file (void **state)
   char *path LF_CLEANUP (lf_freep) = lf_asprintf ("%s/profiles/aws-lambda-2020-02.json", getenv ("TOP_SRCDIR"));
   lf_profile *by_path CLEAN_PROFILE = load (path);
   assert_string_equal (by_path->name, "aws-lambda-2020-02");
+}
+
+static cJSON *tree_of (const char *name);
+
+/* Loads the default profile without a key of a section; true when the advice has WORDS. */
+static bool
+advised_without (const char *section, const char *key, const char *words)
+{
+  lf_error err = { 0 };
+  cJSON *tree LF_CLEANUP (lf_json_freep) = tree_of ("aws-lambda-2026-11");
+  cJSON *o = section != NULL ? cJSON_GetObjectItemCaseSensitive (tree, section) : tree;
+  assert_non_null (cJSON_GetObjectItemCaseSensitive (o, key));
+  cJSON_DeleteItemFromObjectCaseSensitive (o, key);
+  char path[] = "/tmp/lf-test-profile-XXXXXX.json", *text LF_CLEANUP (lf_freep) = cJSON_PrintUnformatted (tree);
+  int fd = mkstemps (path, 5);
+  assert_int_equal (write (fd, text, strlen (text)), strlen (text));
+  close (fd);
+  assert_null (lf_profile_load (path, &err));
+  unlink (path);
+  assert_int_equal (err.exit, LF_EXIT_USAGE);
+  assert_non_null (strstr (err.why, key));
+  assert_non_null (strstr (err.why, "is missing"));
+  return strstr (err.fix, words) != NULL;
+}
+
+static void
+older_files (void **state)
+{
+  (void) state;
+  assert_true (advised_without ("limits", "image_max_bytes", "add to its \"limits\", as aws-lambda-2026-11 has it: \"image_max_bytes\": {\"value\":10737418240,"));
+  assert_true (advised_without ("behaviour", "init_billed", "\"init_billed\": {\"value\":\"all\","));
+  assert_true (advised_without ("behaviour", "cpus", "\"cpus\": {"));
+  assert_false (advised_without (NULL, "limits", "add to"));
+  assert_true (advised_without (NULL, "prices", "docs/profiles.md"));
 }
 
 /* ---- breaking a good file ---------------------------------------------------------------------------------------------------- */
@@ -482,7 +517,7 @@ main (void)
   unsetenv ("LAMBDAFIT_PROFILE");
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (values_2026),           cmocka_unit_test (prices_2026),
-    cmocka_unit_test (values_2020),           cmocka_unit_test (which_file),
+    cmocka_unit_test (values_2020),           cmocka_unit_test (which_file), cmocka_unit_test (older_files),
     cmocka_unit_test (every_key_is_needed),   cmocka_unit_test (every_price_is_needed),
     cmocka_unit_test (what_values_break_together), cmocka_unit_test (a_key_given_twice),
     cmocka_unit_test (garbage),               cmocka_unit_test (other_services),
