@@ -230,6 +230,8 @@ typedef struct lf_facts
   const char *left_behind;            /* what its event loop had still to do after its response: "1 timer"; NULL or "" */
   int64_t left_running;               /* threads and processes that it started, and that were not done nor idle after its response */
   bool base64;                        /* most of the response is base64 */
+  const char *no_number;              /* what the response has in a number's place: "NaN"; NULL */
+  bool no_number_in_body;             /* in the JSON that is the text of its `body` */
   bool answered_error;                /* the handler caught its error: the response has a statusCode of 500 or more */
   lf_str response;                    /* then what it answered */
 } lf_facts;
@@ -239,6 +241,10 @@ size_t lf_judge (const lf_facts *x, int64_t at_us, lf_violation out[LF_VIOLATION
 /* The same of a record alone, and of what is known before any invocation alone. */
 size_t lf_violations (const lf_function *f, const lf_profile *p, const lf_enforcement *e, const lf_record *r, lf_violation out[LF_VIOLATIONS_MAX]);
 size_t lf_violations_static (const lf_function *f, const lf_profile *p, int64_t at_us, lf_violation out[LF_VIOLATIONS_MAX]);
+
+/* "NaN", "Infinity" or "-Infinity" where a response that is otherwise JSON has a value; NULL. Python's runtime writes them (awslambdaric 4.2.2 asks its encoder
+ * for it), and Lambda does not read what it passes on. Of an answer over HTTP (`statusCode`) its body is looked at too: *in_body. The first MB only. */
+const char *lf_response_no_number (lf_str response, bool *in_body);
 
 typedef struct lf_rule_info
 {

@@ -210,6 +210,8 @@ lf_call_judge (lf_call *c, lf_error *err)
   x.init_cpu_us = c->init_cpu_us;
   x.init_done = c->init_done;
   x.base64 = c->base64;
+  if (c->inv.status == LF_ST_OK && c->body.data)
+    x.no_number = lf_response_no_number ((lf_str){ c->body.data, c->body.len }, &x.no_number_in_body);
   if ((x.answered_error = answered_error (c)))
     x.response = (lf_str){ c->body.data, c->body.len };
   x.left_running = c->left_running;

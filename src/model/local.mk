@@ -5,7 +5,7 @@ src_model_liblf_model_a_SOURCES = include/lambdafit/model.h \
 	src/model/runtime.c src/model/runtimes.def \
 	src/model/function.c src/model/function.h src/model/function_check.c src/model/function_name.c \
 	src/model/limits.c src/model/limits.def \
-	src/model/rules.c src/model/rules.def src/model/rules.h src/model/words.c src/model/trend.c src/model/pattern.c \
+	src/model/rules.c src/model/rules.def src/model/rules.h src/model/words.c src/model/trend.c src/model/pattern.c src/model/no_number.c \
 	src/model/billing.c src/model/lines.c src/model/bodies.c \
 	src/model/errors.c src/model/errors.def src/model/url_event.c src/model/url_answer.c
 # The fleet and what stands on it.

@@ -269,6 +269,14 @@ base64 (judge *j)
   return j->x->base64;
 }
 
+static bool
+no_number (judge *j)
+{
+  if (j->x->no_number != NULL)
+    note (j, "the response has %s%s", j->x->no_number, j->x->no_number_in_body ? " in its body" : "");
+  return j->x->no_number != NULL;
+}
+
 /* The mark that REPORT shows is the environment's highest so far. A later invocation is only near if it went there itself, where
  * its own peak is known. */
 static bool

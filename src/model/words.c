@@ -568,6 +568,18 @@ copy_between (const char *text, const char *before, const char *until, char *out
 }
 
 static void
+w_no_number (const judge *j, char *out, size_t cap)
+{
+  snprintf (out, cap, "%s", j->x->no_number != NULL ? j->x->no_number : "NaN");
+}
+
+static void
+w_no_number_place (const judge *j, char *out, size_t cap)
+{
+  snprintf (out, cap, "%s", j->x->no_number_in_body ? "The body in the response" : "The response");
+}
+
+static void
 w_type (const judge *j, char *out, size_t cap)
 {
   char type[60];
@@ -785,6 +797,8 @@ static const struct
   { "behind", w_behind },                 /* in its event loop */
   { "is", w_is },
   { "raw_max", w_raw_max },               /* of binary data, as base64 in a response */
+  { "no_number", w_no_number },           /* NaN, in a response or the body in it */
+  { "no_number_place", w_no_number_place },
   { "type", w_type },
   { "resource", w_resource },             /* of NLTK */
   { "program", w_program },               /* that was to be started */

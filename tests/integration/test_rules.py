@@ -523,6 +523,32 @@ def test_keys_of_numpy(judge):
     assert own.status == ["function_error"] and not own.violations, own
 
 
+@pytest.mark.parametrize("top, value", [("import numpy as np", "np.array([1.5, np.nan])"), ("import numpy as np", "np.log(np.array([0.0, 1.0]))"), ("import numpy as np", "[float('inf')]")])
+def test_numbers_that_are_none(judge, top, value):
+    code = simple(f"x = {value}\nreturn {{'scores': [float(v) for v in x]}}", top + "\nimport math\n")
+    bad = judge(code)
+    word = "NaN" if "nan" in value else "Infinity"
+    v = bad.violations["not_a_number"]
+    assert bad.status == ["ok"] and list(bad.violations) == ["not_a_number"] and v["severity"] == "near", bad
+    assert f"has {word.replace('Infinity', '-Infinity' if 'log' in value else 'Infinity')} in it" in v["message"] and v["message"].startswith("The response of"), v
+    assert word in bad.out["invocations"][0]["response"], bad  # what was sent is shown as text, for it is none of JSON's values
+    assert "`x if math.isfinite(x) else None`" in v["fix"] and "`np.nan_to_num(x).tolist()`" in v["fix"], v
+    for fixed in ("[v if math.isfinite(v) else None for v in map(float, x)]", "np.nan_to_num(x).tolist()"):
+        good = judge(code.replace("[float(v) for v in x]", fixed))
+        assert good.status == ["ok"] and not good.violations and good.out["invocations"][0]["response"]["scores"], good
+    found = judge(code.replace("return ", "import json; json.dumps(x if isinstance(x, list) else x.tolist(), allow_nan=False)\n    return "))
+    assert found.status == ["function_error"] and "Out of range float values" in found.out["invocations"][0]["error_message"], found
+
+
+def test_a_number_that_is_none_in_a_body(judge):
+    code = "import json\ndef lambda_handler(event, context):\n    return {'statusCode': 200, 'body': json.dumps({'score': float('nan'), 'text': 'x'})}\n"
+    bad = judge(code)
+    v = bad.violations["not_a_number"]
+    assert bad.status == ["ok"] and v["message"].startswith("The body in the response of") and "in its body" in v["observed"], bad
+    good = judge(code.replace("float('nan')", "'NaN'"))
+    assert good.status == ["ok"] and not good.violations, good
+
+
 def test_wrong_folder_in_a_layer(judge, run, pillow, tmp_path):
     layer = pillow(".")
     bad = judge(IMPORTS_PILLOW, "--layer", layer)

@@ -37,6 +37,52 @@ patterns (void **state)
   assert_string_equal (line, "three");
 }
 
+/* NULL: none; else the word, with "body:" before it where it is in the body. */
+static void
+numbers_that_are_none (void **state)
+{
+  static const struct { const char *response, *word; } cases[] = {
+    { "{\"p\": NaN}", "NaN" }, { "{\"p\":Infinity}", "Infinity" }, { "[1.5, -Infinity, 2]", "-Infinity" }, { "NaN", "NaN" }, { "-Infinity", "-Infinity" },
+    { "{\"a\": {\"b\": [[0.1], [NaN\n]]}}", "NaN" }, { " [\t\nNaN]", "NaN" }, { "{\"a\\\"\": \"\\\\\", \"b\": NaN}", "NaN" },
+    { "{\"p\": \"NaN\"}", NULL }, { "{\"NaN\": 1}", NULL }, { "{\"p\": \"a, NaN, b\"}", NULL }, { "{\"p\": \"\\\": NaN,\"}", NULL }, { "\"NaN\"", NULL },
+    { "{\"statusCode\": 200, \"body\": \"{\\\"p\\\": NaN}\"}", "body:NaN" }, { "{\"statusCode\": 200, \"body\": \"[NaN]\"}", "body:NaN" },
+    { "{\"statusCode\": 200, \"body\": \"{\\\"p\\\": \\\"NaN\\\"}\"}", NULL }, { "{\"statusCode\": 200, \"body\": \"mean: NaN\"}", NULL },
+    { "{\"statusCode\": NaN, \"body\": \"[1]\"}", "NaN" }, { "{\"body\": \"[NaN]\"}", NULL }, { "{\"statusCode\": 200, \"body\": {\"p\": NaN}}", "NaN" },
+    { "1,NaN,3\n", NULL }, { "[INFO] NaN found", NULL }, { "{NaN}", NULL }, { "[NaNs]", NULL }, { "", NULL }, { "N", NULL }, { "[Nan, nan, infinity]", NULL },
+    { "{\"statusCode\": 200, \"body\": \"[NaN", NULL }, { "[\"\\", NULL }, { "[\"NaN", NULL }, { "{\"p\": NaN", "NaN" }, { "NaN NaN NaN", NULL },
+  };
+  (void) state;
+  for (size_t i = 0; i < LF_ARRAY_LEN (cases); i++)
+    {
+      bool in_body = true;
+      size_t n = strlen (cases[i].response);
+      char *copy = malloc (n + 1); /* of its exact size, for the sanitizers */
+      memcpy (copy, cases[i].response, n);
+      const char *found = lf_response_no_number ((lf_str){ copy, n }, &in_body), *want = cases[i].word;
+      bool want_body = want != NULL && strncmp (want, "body:", 5) == 0;
+      if ((found == NULL) != (want == NULL) || (found != NULL && strcmp (found, want + (want_body ? 5 : 0)) != 0) || in_body != want_body)
+        fail_msg ("%s: %s%s", cases[i].response, in_body ? "body:" : "", found != NULL ? found : "none");
+      free (copy);
+    }
+}
+
+/* What comes behind the first MB is not looked at. */
+static void
+numbers_far_behind (void **state)
+{
+  (void) state;
+  size_t n = ((size_t) 1 << 20) + 100;
+  bool in_body;
+  char *text = malloc (n);
+  memset (text, ' ', n);
+  text[0] = '[';
+  memcpy (text + n - 50, "NaN]", 4);
+  assert_null (lf_response_no_number ((lf_str){ text, n }, &in_body));
+  memcpy (text + n - 200, "NaN,", 4);
+  assert_string_equal (lf_response_no_number ((lf_str){ text, n }, &in_body), "NaN");
+  free (text);
+}
+
 /* Random bytes, random patterns: no byte outside is read (the sanitizers see to it), and the line is text. */
 static void
 patterns_of_garbage (void **state)
@@ -375,6 +421,7 @@ broken_package (setting *s, const char *kind)
   MAKE (response_too_large, s->r.status = LF_ST_FUNCTION_ERROR, s->r.response_bytes = 7000000) \
   MAKE (response_near, s->r.response_bytes = 6291456) \
   MAKE (not_serializable, FAILED ("Object of type float32 is not JSON serializable")) \
+  MAKE (not_a_number, s->x.no_number = "NaN") \
   MAKE (async_request_too_large, s->r.async = true, s->r.status = LF_ST_REJECTED, s->r.request_bytes = 1048577) \
   MAKE (async_request_near, s->r.async = true, s->r.request_bytes = 1048576) \
   MAKE (too_many_descriptors, s->r.fds = 1024) \
@@ -469,7 +516,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (patterns), cmocka_unit_test (patterns_of_garbage), cmocka_unit_test (growth),   cmocka_unit_test (table),
     cmocka_unit_test (outputs),  cmocka_unit_test (specific_first),      cmocka_unit_test (packages),
-    cmocka_unit_test (every_rule_can_hold),
+    cmocka_unit_test (every_rule_can_hold), cmocka_unit_test (numbers_that_are_none), cmocka_unit_test (numbers_far_behind),
   };
   return cmocka_run_group_tests (tests, load_profiles, free_profiles);
 }
