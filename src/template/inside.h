@@ -200,6 +200,7 @@ const tpl_node *tpl_get_att (tpl *t, const tpl_node *at, const char *id, const c
 const char *tpl_pseudo (tpl *t, const char *name); /* NULL: no pseudo parameter */
 const char *tpl_physical_name (tpl *t, tpl_resource *r, bool *guess);
 tpl_resource *tpl_resource_find (tpl *t, const char *id);
+bool tpl_may_be_added (tpl *t, const char *id); /* no resource of the text, but one that the SAM transform may add */
 /* ---- globals.c ---- */
 /* The properties of a serverless resource with those of Globals below them. */
 const tpl_node *tpl_globals_merge (tpl *t, const tpl_resource *r);

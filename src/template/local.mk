@@ -6,4 +6,4 @@ src_template_liblf_template_a_SOURCES = src/template/inside.h src/template/build
 	src/template/params.c src/template/conditions.c src/template/resolve.c src/template/lists.c src/template/sub.c src/template/refs.c \
 	src/template/globals.c src/template/sections.c src/template/values.c src/template/layers.c src/template/events.c \
 	src/template/functions.c src/template/load.c src/template/find.c src/template/validate.h src/template/validate.c \
-	src/template/validate_parts.c src/template/names.c src/template/foreach.c src/template/destinations.c
+	src/template/validate_parts.c src/template/references.c src/template/names.c src/template/foreach.c src/template/destinations.c

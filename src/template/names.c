@@ -95,6 +95,25 @@ tpl_check_names (tpl *t, const char *kind, const tpl_node *map, const char *id, 
     }
 }
 
+/* A function under a misspelled type would be passed over like any other resource. */
+void
+tpl_check_type (tpl *t, const tpl_resource *r)
+{
+  static const char *const types[] = { "AWS::Serverless::Function", "AWS::Lambda::Function", "AWS::Serverless::LayerVersion", "AWS::Lambda::LayerVersion", "AWS::Lambda::Url" };
+  size_t n = strlen (r->type);
+  int best = 3, nearest = -1;
+  for (size_t i = 0; i < LF_ARRAY_LEN (types); i++)
+    {
+      int d = distance (r->type, n, types[i], strlen (types[i]));
+      if (strcmp (r->type, types[i]) == 0)
+        return;
+      if (d < best)
+        best = d, nearest = (int) i;
+    }
+  if (nearest >= 0)
+    tpl_deploy (t, LF_TPL_ERROR, tpl_place (r->body, "Type", r->key), r->id, "Type", "Unrecognized resource types: [%.80s]: did you mean %s?", r->type, types[nearest]);
+}
+
 const tpl_node *
 tpl_place (const tpl_node *map, const char *path, const tpl_node *otherwise)
 {

@@ -246,6 +246,13 @@ added_type (tpl *t, const char *id, const char **parent)
   return NULL;
 }
 
+bool
+tpl_may_be_added (tpl *t, const char *id)
+{
+  const char *parent;
+  return strlen (id) > 1 && added_type (t, id, &parent) != NULL;
+}
+
 /* A resource that is not in the text: added by a transform, or a mistake, which is said. */
 static tpl_resource *
 absent (tpl *t, const tpl_node *at, const char *id, const char *how)

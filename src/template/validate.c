@@ -305,6 +305,7 @@ lf_template_validate (lf_template *out, const lf_profile *p, lf_error *err)
     }
   tpl_check_layers (t);
   tpl_check_urls (t);
+  tpl_check_references (t);
   lf_function_fini (&c.good);
   tpl_problems_sort (t);
   return t->oom || t->arena.failed ? LF_FAIL_NOMEM (err) : 0;

@@ -46,6 +46,7 @@ tpl_check_sections (tpl *t)
     {
       const tpl_resource *r = &t->resources[i];
       check_id (t, r->key);
+      tpl_check_type (t, r);
       tpl_check_names (t, "resource", r->body, r->id, "");
       if (!t->out.serverless && tpl_serverless_type (r->type) && !said && !t->macros)
         {

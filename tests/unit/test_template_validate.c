@@ -88,7 +88,44 @@ static const struct { const char *text; int line; const char *property, *message
   { SERVERLESS "  G:\n    Type: AWS::Serverless::Function\n    Properties: {CodeUri: a, Handler: a.b, Runtime: python3.12, FunctionName: same}\n"
                "  H:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: a\n      Handler: a.b\n      Runtime: python3.12\n      FunctionName: same\n",
     18, "FunctionName", "G has this name already (line 9)" },
+  { SERVERLESS "      Policies: [{S3ReadPolicy: {BucketName: !Ref Bukket}}]\n", 9, "Policies", "Ref names Bukket, which is neither a resource nor a parameter" },
+  { SERVERLESS "      DeadLetterQueue: {Type: SQS, TargetArn: !GetAtt Qeue.Arn}\n", 9, "DeadLetterQueue", "Fn::GetAtt names Qeue" },
+  { SERVERLESS "      Policies: !If [Prod, [a], [b]]\n", 9, "Policies", "no condition \"Prod\"" },
+  { SERVERLESS "      Role: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${!x}${ RoleNam }'\n", 9, "Role", "Ref names RoleNam," },
+  { SERVERLESS "      Environment: {Variables: {AA: !Ref Once}}\n", 9, "Environment.Variables.AA", "Ref names Once" },
+  { SERVERLESS "  Q:\n    Type: AWS::SQS::Queue\n    DependsOn: [F, G]\n", 11, "DependsOn", "DependsOn names G" },
+  { SERVERLESS "Outputs:\n  A: {Value: !GetAtt [Gg, Arn]}\n", 10, "Outputs.A", "Fn::GetAtt names Gg" },
+  { SERVERLESS "Outputs:\n  A: {Value: a, Condition: C}\n", 10, "Outputs.A.Condition", "no condition \"C\"" },
+  { SERVERLESS "Conditions:\n  A: !And [!Condition B, !Equals [a, b]]\n", 10, "Conditions.A", "no condition \"B\"" },
+  { SERVERLESS "  G:\n    Type: AWS::Serverless::Funktion\n    Properties: {CodeUri: a}\n", 10, "Type", "did you mean AWS::Serverless::Function?" },
 };
+
+/* Names that are not in the text and yet right: what the transform of SAM adds, a loop's, a nested stack's, those of a macro. */
+static void
+test_names_from_elsewhere (void **state)
+{
+  (void) state;
+  static const char *const texts[] = {
+    SERVERLESS "      AutoPublishAlias: live\n      Policies: [!Ref AWS::NoValue]\n      Tags: {A: !Sub '${F.Arn}-${AWS::Region}-${!N}', B: !Sub ['${X}', {X: 1}]}\n"
+               "  S: {Type: 'AWS::CloudFormation::Stack', Properties: {A: !Ref FRole, B: !Ref ServerlessRestApi, C: !GetAtt FAliaslive.Arn}}\n"
+               "Outputs:\n  A: {Value: !GetAtt FUrl.FunctionUrl}\n  B: {Value: !Ref F.Version}\n  C: {Value: !GetAtt S.Outputs.X}\n"
+               "  D: {Value: !Sub 'https://${ServerlessHttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}/'}\n  E: {Value: !GetAtt FRole.Arn}\n",
+    "Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]\nResources:\n  'Fn::ForEach::L':\n    - N\n    - [A, B]\n"
+    "    - '${N}Queue': {Type: 'AWS::SQS::Queue', Properties: {QueueName: !Ref N}}\n"
+    "Outputs:\n  'Fn::ForEach::O':\n    - N\n    - [A, B]\n    - '${N}Url': {Value: !Ref N}\n  A: {Value: !Ref AQueue}\n",
+    "Transform: [Mine]\nResources:\n  Q: {Type: 'AWS::SQS::Queue', Properties: {QueueName: !Ref FromMacro}}\n",
+    "Resources:\n  P: {Type: 'AWS::IAM::Policy', Properties: {PolicyDocument: {Statement: [{Condition: x, Action: '*'}]}}}\n"
+    "  M: {Type: 'AWS::StepFunctions::StateMachine', Properties: {Definition: {A: {Condition: y}}}}\n",
+  };
+  for (size_t i = 0; i < LF_ARRAY_LEN (texts); i++)
+    {
+      lf_template *t = validated (texts[i]);
+      if (help_count (t, LF_TPL_ERROR))
+        help_print_problems (t);
+      assert_int_equal (help_count (t, LF_TPL_ERROR), 0);
+      lf_template_free (t);
+    }
+}
 
 static void
 test_errors (void **state)
@@ -211,7 +248,8 @@ int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test (test_errors), cmocka_unit_test (test_environment_size), cmocka_unit_test (test_deploy_only), cmocka_unit_test (test_guesses),
+    cmocka_unit_test (test_errors),
+    cmocka_unit_test (test_names_from_elsewhere), cmocka_unit_test (test_environment_size), cmocka_unit_test (test_deploy_only), cmocka_unit_test (test_guesses),
     cmocka_unit_test (test_good_ones), cmocka_unit_test (test_many),
   };
   return cmocka_run_group_tests_name ("template_validate", tests, load_profile, free_profile);
