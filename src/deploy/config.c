@@ -65,6 +65,58 @@ all_texts (const cJSON *list, const char *what, lf_refusal *no)
   return 0;
 }
 
+static bool
+has_text (const cJSON *list, const char *text)
+{
+  const cJSON *v;
+  cJSON_ArrayForEach (v, list)
+    if (strcmp (v->valuestring, text) == 0)
+      return true;
+  return false;
+}
+
+/* A layer is named by the ARN of its version. What the function has already stays: the command line gives folders, which no request may. */
+static int
+check_layer_names (const cJSON *before, const cJSON *list, lf_refusal *no)
+{
+  static const char shown[] = "arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+";
+  const cJSON *v;
+  regex_t re;
+  int rc = 0;
+  if (regcomp (&re, "^arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]+$", REG_EXTENDED | REG_NOSUB) != 0)
+    return lf_dep_no_memory (no);
+  cJSON_ArrayForEach (v, list)
+    if (rc == 0 && regexec (&re, v->valuestring, 0, NULL, 0) != 0 && !has_text (before, v->valuestring))
+      rc = lf_dep_no (no, LF_SVC_VALIDATION,
+                      "1 validation error detected: Value '[%.300s]' at 'layers' failed to satisfy constraint: Member must satisfy constraint: [Member must have length "
+                      "less than or equal to 2048, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: %s]",
+                      v->valuestring, shown);
+  regfree (&re);
+  return rc;
+}
+
+/* What the model's check of a whole function does not know. */
+static int
+check_member (const cJSON *before, const cJSON *v, const char *key, lf_refusal *no)
+{
+  const char *mode = strcmp (key, "TracingConfig") == 0 ? lf_json_str (v, "Mode") : NULL;
+  if (strcmp (key, "Layers") == 0)
+    return check_layer_names (before, v, no);
+  if (strcmp (key, "Architectures") == 0 && cJSON_GetArraySize (v) > 1)
+    return lf_dep_no (no, LF_SVC_VALIDATION,
+                      "1 validation error detected: Value '[%.32s, %.32s]' at 'architectures' failed to satisfy constraint: Member must have length less than or equal to 1",
+                      cJSON_GetArrayItem (v, 0)->valuestring, cJSON_GetArrayItem (v, 1)->valuestring);
+  if (strcmp (key, "Description") == 0 && strlen (v->valuestring) > 256)
+    return lf_dep_no (no, LF_SVC_VALIDATION,
+                      "1 validation error detected: Value '%.300s' at 'description' failed to satisfy constraint: Member must have length less than or equal to 256",
+                      v->valuestring);
+  if (mode && strcmp (mode, "Active") != 0 && strcmp (mode, "PassThrough") != 0)
+    return lf_dep_no (no, LF_SVC_VALIDATION,
+                      "1 validation error detected: Value '%.64s' at 'tracingConfig.mode' failed to satisfy constraint: Member must satisfy enum value set: "
+                      "[Active, PassThrough]", mode);
+  return 0;
+}
+
 static int
 take (cJSON *config, const cJSON *request, const struct member *m, lf_refusal *no)
 {
@@ -74,7 +126,8 @@ take (cJSON *config, const cJSON *request, const struct member *m, lf_refusal *n
   if (!is_kind (v, m->kind))
     return lf_dep_no (no, LF_SVC_INVALID_REQUEST_CONTENT, "Could not parse request body into json: %s has a value of the wrong type", m->key);
   const cJSON *variables = strcmp (m->key, "Environment") == 0 ? cJSON_GetObjectItemCaseSensitive (v, "Variables") : NULL;
-  if ((m->kind == LIST && strcmp (m->key, "FileSystemConfigs") != 0 && all_texts (v, m->key, no) < 0) || all_texts (variables, "Environment", no) < 0)
+  if ((m->kind == LIST && strcmp (m->key, "FileSystemConfigs") != 0 && all_texts (v, m->key, no) < 0) || all_texts (variables, "Environment", no) < 0
+      || check_member (cJSON_GetObjectItemCaseSensitive (config, m->key), v, m->key, no) < 0)
     return -1;
   cJSON *copy = cJSON_Duplicate (v, true);
   cJSON_DeleteItemFromObjectCaseSensitive (config, m->key);
