@@ -78,6 +78,8 @@ lf_deploy_op lf_deploy_signing, lf_deploy_runtime_management, lf_deploy_recursio
 lf_live_fn *lf_deploy_resolve (lf_deploy *d, const char *name, const char *qualifier, const char *region, bool control, lf_refusal *no);
 /* An ARN names its region: 0, or -1 with *no when the function is in another. */
 int lf_deploy_check_region (lf_deploy *d, const char *name, const char *region, lf_refusal *no);
+/* Before a body is parsed, which takes much more memory than its text: not too many values, and no NUL in a text. 0, or -1 with *no. */
+int lf_deploy_check_body (const char *text, size_t n, lf_refusal *no);
 /* Requests with code that are being worked on; more are refused, so that their memory has a bound. */
 #define LF_DEPLOY_UPLOADS_MAX 16
 size_t lf_deploy_uploads (const lf_deploy *d);

@@ -204,7 +204,13 @@ static bool
 read_body (lf_op_request *o, lf_http_req *r)
 {
   lf_error err = { 0 };
+  lf_refusal no;
   bool fits = r->body.len <= LF_OP_BODY_MAX && !r->too_large;
+  if (fits && r->body.len && lf_deploy_check_body (r->body.data, r->body.len, &no) < 0)
+    {
+      lf_svc_refuse (r, &no);
+      return false;
+    }
   o->body = !fits ? NULL : r->body.len ? lf_json_parse (r->body.data, r->body.len, "request", &err) : cJSON_CreateObject ();
   o->q.body = o->body;
   if (cJSON_IsObject (o->body))

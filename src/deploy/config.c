@@ -46,7 +46,7 @@ is_kind (const cJSON *v, member_kind kind)
     case TEXT:
       return cJSON_IsString (v);
     case NUMBER:
-      return cJSON_IsNumber (v) && v->valuedouble >= -9e15 && v->valuedouble <= 9e15;
+      return lf_dep_is_whole (v);
     case OBJECT:
       return cJSON_IsObject (v);
     case LIST:
@@ -86,7 +86,7 @@ check_layer_names (const cJSON *before, const cJSON *list, lf_refusal *no)
   if (regcomp (&re, "^arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:[0-9]{12}:layer:[a-zA-Z0-9_-]+:[0-9]+$", REG_EXTENDED | REG_NOSUB) != 0)
     return lf_dep_no_memory (no);
   cJSON_ArrayForEach (v, list)
-    if (rc == 0 && regexec (&re, v->valuestring, 0, NULL, 0) != 0 && !has_text (before, v->valuestring))
+    if (rc == 0 && (strlen (v->valuestring) > 2048 || regexec (&re, v->valuestring, 0, NULL, 0) != 0) && !has_text (before, v->valuestring))
       rc = lf_dep_no (no, LF_SVC_VALIDATION,
                       "1 validation error detected: Value '[%.300s]' at 'layers' failed to satisfy constraint: Member must satisfy constraint: [Member must have length "
                       "less than or equal to 2048, Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: %s]",
@@ -185,6 +185,8 @@ lf_dep_config_create (const lf_deploy *d, const cJSON *request, lf_refusal *no)
   if (package && strcmp (package, "Zip") != 0)
     rc = lf_dep_no (no, LF_SVC_INVALID_PARAMETER_VALUE, "lambdafit does not run container images: give the code as a zip, with the runtime that the image is made from");
   if (rc == 0)
+    rc = lf_dep_check_config_shape (config, no);
+  if (rc == 0)
     rc = check_role (config, no);
   if (rc == 0 && (!lf_json_str (config, "Runtime") || !lf_json_str (config, "Handler")))
     rc = lf_dep_no (no, LF_SVC_INVALID_PARAMETER_VALUE, "Runtime and Handler are mandatory parameters for functions created with deployment packages.");
@@ -204,6 +206,8 @@ lf_dep_config_change (const cJSON *config, const cJSON *request, lf_refusal *no)
   for (size_t i = 0; rc == 0 && i < LF_ARRAY_LEN (members); i++)
     if (members[i].changeable)
       rc = take (now, request, &members[i], no);
+  if (rc == 0)
+    rc = lf_dep_check_config_shape (now, no);
   if (rc == 0 && lf_json_str (request, "Role"))
     rc = check_role (now, no);
   if (rc == 0)

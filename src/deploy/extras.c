@@ -138,7 +138,17 @@ check_permission (const lf_dep_fn *fn, const lf_deploy_request *q, lf_refusal *n
     return lf_dep_no (no, LF_SVC_RESOURCE_CONFLICT,
                       "The statement id (%.100s) provided already exists. Please provide a new statement id, or remove the existing statement.",
                       lf_json_str (q->body, "StatementId"));
-  return cJSON_GetArraySize (fn->policy) < 200 ? 0 : lf_dep_no (no, LF_SVC_INVALID_PARAMETER_VALUE, "The policy is too long: remove some of its statements");
+  return 0;
+}
+
+/* All statements together have a maximum, with the one that would be added. */
+static int
+check_length (const lf_dep_fn *fn, const lf_buf *added, lf_refusal *no)
+{
+  lf_buf all LF_CLEANUP (lf_buf_fini);
+  lf_buf_init (&all, 2 * LF_DEP_POLICY_MAX);
+  bool ok = lf_json_print (fn->policy, &all) == 0 && all.len + added->len <= LF_DEP_POLICY_MAX;
+  return ok ? 0 : lf_dep_no (no, LF_SVC_POLICY_LENGTH, "The final policy size (%zu) is bigger than the limit (%zu).", all.len + added->len, LF_DEP_POLICY_MAX);
 }
 
 cJSON *
@@ -156,6 +166,12 @@ lf_deploy_add_permission (lf_deploy *d, const lf_deploy_request *q, lf_refusal *
       cJSON_Delete (s);
       cJSON_Delete (p);
       lf_dep_no_memory (no);
+      return NULL;
+    }
+  if (check_length (fn, &text, no) < 0)
+    {
+      cJSON_Delete (s);
+      cJSON_Delete (p);
       return NULL;
     }
   lf_json_add_str (p, "qualifier", text_or_empty (q->qualifier));

@@ -193,19 +193,38 @@ check_new_name (lf_deploy *d, const char *given, char **name, lf_refusal *no)
                                   : lf_dep_no (no, LF_SVC_INVALID_PARAMETER_VALUE, "lambdafit keeps at most %d functions: delete some", LF_DEP_FUNCTIONS_MAX);
 }
 
+static int
+check_tags (const lf_dep_fn *fn, const cJSON *tags, lf_refusal *no)
+{
+  const cJSON *t;
+  int n = cJSON_GetArraySize (fn->tags);
+  if (tags && !cJSON_IsNull (tags) && !cJSON_IsObject (tags))
+    return lf_dep_no (no, LF_SVC_INVALID_REQUEST_CONTENT, "Could not parse request body into json: Tags has a value of the wrong type");
+  if (cJSON_GetArraySize (tags) > LF_DEP_TAGS_MAX)
+    return lf_dep_no (no, LF_SVC_INVALID_PARAMETER_VALUE, "A function has at most %d tags", LF_DEP_TAGS_MAX);
+  cJSON_ArrayForEach (t, tags)
+    {
+      if (!cJSON_IsString (t))
+        return lf_dep_no (no, LF_SVC_INVALID_PARAMETER_VALUE, "The tag %.100s has no text", t->string);
+      if (!t->string[0] || strlen (t->string) > 128 || strlen (t->valuestring) > 256)
+        return lf_dep_no (no, LF_SVC_INVALID_PARAMETER_VALUE, "The tag %.100s is too long: a key has 1 to 128 bytes, its text at most 256", t->string);
+      n += cJSON_GetObjectItemCaseSensitive (fn->tags, t->string) == NULL;
+    }
+  return n <= LF_DEP_TAGS_MAX ? 0 : lf_dep_no (no, LF_SVC_INVALID_PARAMETER_VALUE, "A function has at most %d tags", LF_DEP_TAGS_MAX);
+}
+
 int
 lf_dep_take_tags (lf_dep_fn *fn, const cJSON *tags, lf_refusal *no)
 {
   const cJSON *t;
-  cJSON_ArrayForEach (t, tags)
-    if (!cJSON_IsString (t))
-      return lf_dep_no (no, LF_SVC_INVALID_PARAMETER_VALUE, "The tag %.100s has no text", t->string);
+  if (check_tags (fn, tags, no) < 0)
+    return -1;
   cJSON_ArrayForEach (t, tags)
     {
       cJSON_DeleteItemFromObjectCaseSensitive (fn->tags, t->string);
       lf_json_add_str (fn->tags, t->string, t->valuestring);
     }
-  return cJSON_GetArraySize (fn->tags) <= 50 ? 0 : lf_dep_no (no, LF_SVC_INVALID_PARAMETER_VALUE, "A function has at most 50 tags");
+  return 0;
 }
 
 static lf_dep_fn *
@@ -325,7 +344,7 @@ update_code (lf_deploy *d, lf_dep_fn *fn, lf_dep_upload *u, lf_refusal *no)
       cJSON_DeleteItemFromObjectCaseSensitive (config, "Architectures");
       cJSON_AddItemToObject (config, "Architectures", cJSON_Duplicate (arch, true));
     }
-  if (!config || lf_dep_config_check (d, fn->name, config, &u->code, no) < 0)
+  if (!config || lf_dep_check_config_shape (config, no) < 0 || lf_dep_config_check (d, fn->name, config, &u->code, no) < 0)
     return config ? NULL : (lf_dep_no_memory (no), NULL);
   if (lf_json_bool (u->request, "DryRun", false))
     return lf_dep_reply (d, fn, v, false);

@@ -13,6 +13,9 @@
 #define LF_DEP_VERSIONS_MAX 200
 #define LF_DEP_ALIASES_MAX 200
 #define LF_DEP_LAYER_VERSIONS_MAX 1000
+#define LF_DEP_DESCRIPTION_MAX 256 /* of functions, versions, aliases and layers, as on Lambda */
+#define LF_DEP_POLICY_MAX ((size_t) 20 << 10) /* as on Lambda */
+#define LF_DEP_TAGS_MAX 50
 #define LF_DEP_FILE_MAX ((size_t) 16 << 20)
 
 /* A zip in the folder: code/HEX.zip. */
@@ -121,6 +124,12 @@ cJSON *lf_dep_config_now (const lf_deploy *d, const lf_dep_fn *fn, const lf_dep_
 /* The function as the engine needs it; layers are paths. NULL version: not served before. */
 int lf_dep_function (lf_deploy *d, const lf_dep_fn *fn, const char *version, const cJSON *config, lf_function *out, lf_refusal *no);
 /* All that the service refuses about settings, with code (may be NULL) and layers. */
+bool lf_dep_is_whole (const cJSON *v); /* a whole number that a double holds exactly */
+/* Kinds and lengths of what a request gives; -1: refused (shapes.c). */
+int lf_dep_check_config_shape (const cJSON *config, lf_refusal *no);
+int lf_dep_check_layer_shape (const cJSON *request, lf_refusal *no);
+int lf_dep_check_alias_shape (const cJSON *request, lf_refusal *no);
+int lf_dep_check_version_shape (const cJSON *request, lf_refusal *no);
 int lf_dep_config_check (lf_deploy *d, const char *name, const cJSON *config, const lf_dep_code *code, lf_refusal *no);
 cJSON *lf_dep_reply (lf_deploy *d, const lf_dep_fn *fn, const lf_dep_version *v, bool in_list);
 

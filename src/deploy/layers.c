@@ -198,6 +198,8 @@ static cJSON *
 publish (lf_deploy *d, const lf_dep_publishing *p, const lf_dep_upload *u, lf_refusal *no)
 {
   lf_dep_layer *l = find_layer (d, p->name);
+  if (lf_dep_check_layer_shape (u->request, no) < 0)
+    return NULL;
   if (!l && !(l = lf_dep_layer_new (d, p->name, lf_dep_region (d, p->region))))
     {
       lf_dep_no_memory (no);

@@ -158,6 +158,16 @@ add_state (cJSON *o, const lf_dep_version *v)
     }
 }
 
+/* What is null, or anything but a text, counts as not given. */
+static void
+text_or (cJSON *o, const char *key, const char *otherwise)
+{
+  if (lf_json_str (o, key))
+    return;
+  cJSON_DeleteItemFromObjectCaseSensitive (o, key);
+  lf_json_add_str (o, key, otherwise);
+}
+
 static void
 add_logging (cJSON *o, const lf_dep_fn *fn, const cJSON *config)
 {
@@ -166,18 +176,14 @@ add_logging (cJSON *o, const lf_dep_fn *fn, const cJSON *config)
   char group[100];
   if (!l)
     return;
-  if (!lf_json_str (l, "LogFormat"))
-    lf_json_add_str (l, "LogFormat", "Text");
-  if (strcmp (lf_json_str (l, "LogFormat"), "JSON") == 0)
+  text_or (l, "LogFormat", "Text");
+  if (lf_streq (lf_json_str (l, "LogFormat"), "JSON"))
     {
-      if (!lf_json_str (l, "ApplicationLogLevel"))
-        lf_json_add_str (l, "ApplicationLogLevel", "INFO");
-      if (!lf_json_str (l, "SystemLogLevel"))
-        lf_json_add_str (l, "SystemLogLevel", "INFO");
+      text_or (l, "ApplicationLogLevel", "INFO");
+      text_or (l, "SystemLogLevel", "INFO");
     }
   snprintf (group, sizeof group, "/aws/lambda/%.64s", fn->name);
-  if (!lf_json_str (l, "LogGroup"))
-    lf_json_add_str (l, "LogGroup", group);
+  text_or (l, "LogGroup", group);
   cJSON_AddItemToObject (o, "LoggingConfig", l);
 }
 

@@ -129,6 +129,8 @@ receive (uv_work_t *work)
   if (lf_json_validate (text, w->body.len, &problem) < 0)
     rc = lf_dep_no (&w->u.no, LF_SVC_INVALID_REQUEST_CONTENT, "Could not parse request body into json: %s (line %d, column %d)", problem.reason, problem.line,
                     problem.column);
+  else if (lf_deploy_check_body (text, w->body.len, &w->u.no) < 0)
+    rc = -1;
   else if (!(w->u.request = lf_json_parse (text, w->body.len, "request", &err)) || !cJSON_IsObject (w->u.request))
     rc = lf_dep_no (&w->u.no, LF_SVC_INVALID_REQUEST_CONTENT, "Could not parse request body into json: it is no JSON object");
   lf_buf_fini (&w->body);

@@ -66,8 +66,8 @@ take_list (const cJSON *cors, const char *key, lf_strv *out, lf_refusal *no)
                       key + 1);
   lf_strv_fini (out);
   cJSON_ArrayForEach (one, list)
-    if (!cJSON_IsString (one))
-      return lf_dep_no (no, LF_SVC_INVALID_REQUEST_CONTENT, "Could not parse request body into json: %s holds a value that is not a string", key);
+    if (!cJSON_IsString (one) || strlen (one->valuestring) > 1024)
+      return lf_dep_no (no, LF_SVC_INVALID_REQUEST_CONTENT, "Could not parse request body into json: %s holds a value that is not a string, or one over 1024 bytes", key);
     else if (lf_strv_add (out, one->valuestring) < 0)
       return lf_dep_no_memory (no);
   return 0;

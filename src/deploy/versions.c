@@ -85,7 +85,7 @@ lf_deploy_publish_version (lf_deploy *d, const lf_deploy_request *q, lf_refusal 
 {
   lf_dep_fn *fn = lf_dep_find (d, q->name, q->region, no);
   const char *sha = lf_json_str (q->body, "CodeSha256");
-  if (!fn || lf_dep_check_free (d, fn, no) < 0 || lf_dep_check_revision (fn->v[0], lf_json_str (q->body, "RevisionId"), no) < 0)
+  if (!fn || lf_dep_check_version_shape (q->body, no) < 0 || lf_dep_check_free (d, fn, no) < 0 || lf_dep_check_revision (fn->v[0], lf_json_str (q->body, "RevisionId"), no) < 0)
     return NULL;
   if (sha && sha[0] && strcmp (sha, latest_sha (d, fn)) != 0)
     {
@@ -176,9 +176,10 @@ set_routing (cJSON *alias, const cJSON *request)
   if (!r)
     return 0;
   cJSON_DeleteItemFromObjectCaseSensitive (alias, "RoutingConfig");
-  if (!cJSON_GetArraySize (cJSON_GetObjectItemCaseSensitive (r, "AdditionalVersionWeights")))
+  const cJSON *weights = cJSON_GetObjectItemCaseSensitive (r, "AdditionalVersionWeights");
+  if (!cJSON_GetArraySize (weights))
     return 0;
-  return cJSON_AddItemToObject (alias, "RoutingConfig", cJSON_Duplicate (r, true)) ? 0 : -1;
+  return cJSON_AddItemToObject (cJSON_AddObjectToObject (alias, "RoutingConfig"), "AdditionalVersionWeights", cJSON_Duplicate (weights, true)) ? 0 : -1;
 }
 
 static cJSON *
@@ -207,7 +208,7 @@ lf_deploy_create_alias (lf_deploy *d, const lf_deploy_request *q, lf_refusal *no
 {
   lf_dep_fn *fn = lf_dep_find (d, q->name, q->region, no);
   const char *name = lf_json_str (q->body, "Name"), *version = lf_json_str (q->body, "FunctionVersion"), *text = lf_json_str (q->body, "Description");
-  if (!fn || check_alias_name (name, no) < 0 || check_version (d, fn, version, no) < 0)
+  if (!fn || lf_dep_check_alias_shape (q->body, no) < 0 || check_alias_name (name, no) < 0 || check_version (d, fn, version, no) < 0)
     return NULL;
   if (lf_dep_alias (fn, name))
     {
@@ -284,7 +285,7 @@ lf_deploy_update_alias (lf_deploy *d, const lf_deploy_request *q, lf_refusal *no
   lf_dep_fn *fn;
   cJSON *alias = find_alias (d, q, &fn, no);
   const char *version = lf_json_str (q->body, "FunctionVersion"), *text = lf_json_str (q->body, "Description"), *revision = lf_json_str (q->body, "RevisionId");
-  if (!alias || (version && check_version (d, fn, version, no) < 0))
+  if (!alias || lf_dep_check_alias_shape (q->body, no) < 0 || (version && check_version (d, fn, version, no) < 0))
     return NULL;
   if (revision && !lf_streq (revision, lf_json_str (alias, "RevisionId")))
     {

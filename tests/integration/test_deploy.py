@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.request
 import zipfile
+from urllib.parse import quote
 
 import boto3
 import pytest
@@ -412,7 +413,14 @@ def zeros(mb):
     return b.getvalue()
 
 
-VALIDATION, PARAMETER = "ValidationException", "InvalidParameterValueException"
+def deep(n):
+    o = {}
+    for _ in range(n):
+        o = {"a": o}
+    return o
+
+
+VALIDATION, PARAMETER, CONTENT = "ValidationException", "InvalidParameterValueException", "InvalidRequestContentException"
 WRONG = {
     "memory": ({"MemorySize": 64}, VALIDATION, "Value '64' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128"),
     "timeout": ({"Timeout": 901}, VALIDATION, "Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900"),
@@ -440,6 +448,20 @@ WRONG = {
     "image": ({"Code": {"ImageUri": "x"}, "PackageType": "Image"}, PARAMETER, "lambdafit does not run container images"),
     "types": ({"Timeout": "soon"}, "InvalidRequestContentException", "Timeout has a value of the wrong type"),
     "log format": ({"LoggingConfig": {"LogFormat": "XML"}}, VALIDATION, None),
+    "a number as log format": ({"LoggingConfig": {"LogFormat": 5}}, CONTENT, "LogFormat has a value of the wrong type"),
+    "part of a second": ({"Timeout": 3.5}, CONTENT, "Timeout has a value of the wrong type"),
+    "no size": ({"EphemeralStorage": {"Size": 1e300}}, CONTENT, "Size has a value of the wrong type"),
+    "variables in a list": ({"Environment": {"Variables": ["AB=x"]}}, CONTENT, "Variables has a value of the wrong type"),
+    "two names in one": ({"Environment": {"Variables": {"LD_AUDIT=/tmp/x.so:": "x"}}}, VALIDATION, "Value 'LD_AUDIT=/tmp/x.so:' at 'environment.variables'"),
+    "a layer that leads out": ({"Layers": ["arn:aws:lambda:us-east-1:123456789012:layer:../x:1"]}, VALIDATION, "at 'layers'"),
+    "a name with a NUL": ({"FunctionName": "f\0g"}, CONTENT, "it holds the character U+0000"),
+    "a long role": ({"Role": ROLE + "x" * 1000000}, VALIDATION, "at 'role' failed to satisfy constraint: Member must have length less than or equal to 2048"),
+    "junk": ({"VpcConfig": {"x": "y" * 40000}}, PARAMETER, "lambdafit keeps at most 32768 bytes of settings of a function"),
+    "deep junk": ({"VpcConfig": deep(511)}, CONTENT, "nesting depth"),
+    "very many values": ({"Junk": [0] * 30000}, CONTENT, "it holds more than 20000 values"),
+    "tags in a list": ({"Tags": ["x"]}, CONTENT, "Tags has a value of the wrong type"),
+    "51 tags": ({"Tags": {f"k{i}": "" for i in range(51)}}, PARAMETER, "A function has at most 50 tags"),
+    "a long tag": ({"Tags": {"k": "x" * 257}}, PARAMETER, "The tag k is too long"),
 }
 
 
@@ -458,6 +480,53 @@ def test_refusals(empty):
         assert got[:2] == (error, 400) and (text is None or text in got[2]), (what, got)
     assert client(empty).list_functions()["Functions"] == []
     assert list((pathlib.Path(str(empty.db) + ".deployed") / "incoming").iterdir()) == []
+
+
+def test_hostile_changes(empty):
+    """Of a function that is there: nothing of them is kept, the daemon stays, and what was before is as it was."""
+    c = client(empty)
+    arn = create(c)["FunctionArn"]
+    c.publish_version(FunctionName="f")
+    c.tag_resource(Resource=arn, Tags={"k": "v"})
+    one = {"Name": "a", "FunctionVersion": "1"}
+    permission = {"StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "*"}
+    f, zipped = "/2015-03-31/functions/f", base64.b64encode(ECHO).decode()
+    before = c.get_function(FunctionName="f")
+    for method, path, body, error in (
+        ("PUT", f + "/code", {"ZipFile": zipped, "Architectures": [1]}, CONTENT),
+        ("PUT", f + "/code", {"ZipFile": zipped, "Architectures": [["x86_64"]]}, CONTENT),
+        ("PUT", f + "/configuration", {"LoggingConfig": {"LogFormat": ["JSON"]}}, CONTENT),
+        ("PUT", f + "/configuration", {"Layers": ["/etc"]}, VALIDATION),
+        ("PUT", f + "/configuration", {"VpcConfig": {"x": "y" * 900000}}, PARAMETER),
+        ("POST", f + "/versions", {"Description": "x" * 257}, VALIDATION),
+        ("POST", f + "/aliases", {**one, "RoutingConfig": {"AdditionalVersionWeights": [0.5]}}, CONTENT),
+        ("POST", f + "/aliases", {**one, "RoutingConfig": {"AdditionalVersionWeights": "x"}}, CONTENT),
+        ("POST", f + "/aliases", {**one, "RoutingConfig": [0.5]}, CONTENT),
+        ("POST", f + "/aliases", {**one, "Description": "x" * 900000}, VALIDATION),
+        ("POST", f + "/policy", {**permission, "Action": "x" * 900000}, "PolicyLengthExceededException"),
+        ("POST", "/2017-03-31/tags/" + quote(arn, ""), {"Tags": {f"k{i}": "" for i in range(15000)}}, PARAMETER),
+        ("POST", "/2017-03-31/tags/" + quote(arn, ""), {"Tags": {f"x{i}": "" for i in range(50)}}, PARAMETER),
+        ("POST", "/2018-10-31/layers/l/versions", {"Content": {"ZipFile": zipped}, "Description": "x" * 257}, VALIDATION),
+        ("POST", "/2018-10-31/layers/l/versions", {"Content": {"ZipFile": zipped}, "CompatibleRuntimes": ["x" * 5000]}, CONTENT),
+        ("POST", "/2018-10-31/layers/l/versions", {"Content": {"ZipFile": zipped}, "LicenseInfo": "x" * 513}, VALIDATION),
+        ("PUT", "/2021-10-31/functions/f/url", {"Cors": {"AllowOrigins": ["x" * 2000]}}, "ResourceNotFoundException"),
+        ("POST", "/2021-10-31/functions/f/url", {"AuthType": "NONE", "Cors": {"AllowOrigins": ["x" * 2000]}}, CONTENT),
+    ):
+        a = empty.request(method, path, json.dumps(body).encode())
+        assert a.headers.get("x-amzn-ErrorType") == error, (path, body.keys(), a.status, a.body[:300])
+    for i in range(100):  # the policy has a maximum in all
+        a = empty.request("POST", f + "/policy", json.dumps({**permission, "StatementId": f"s{i}", "SourceArn": "x" * 1000}).encode())
+        if a.status != 201:
+            break
+    assert 10 < i < 20 and a.json["message"].endswith("is bigger than the limit (20480)."), (i, a.body)
+    # null is what a client sends for a setting that it does not have
+    a = empty.request("PUT", f + "/configuration", json.dumps({"LoggingConfig": {"LogFormat": None}}).encode())
+    ready(c)
+    after = c.get_function(FunctionName="f")
+    same = ("CodeSha256", "Layers", "Environment", "Description", "LoggingConfig", "Architectures")
+    assert a.status == 200 and [after["Configuration"].get(k) for k in same] == [before["Configuration"].get(k) for k in same] and after["Tags"] == {"k": "v"}
+    assert c.list_aliases(FunctionName="f")["Aliases"] == [] and c.list_layers()["Layers"] == [] and len(c.list_versions_by_function(FunctionName="f")["Versions"]) == 2
+    assert invoke(c) == [None, "$LATEST", {}]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe", b"{}", b"[" * 5000, b'{"FunctionName": 3, "Code": "x"}', b'{"Code": {"ZipFile": "###"}}'])
