@@ -334,7 +334,10 @@ def test_init_advice(judge, quick_platform):
     told = re.search(r"At 1769 MB, one whole CPU, init would take about ([\d.]+) (m?)s", bad.violations["init_near"]["fix"])
     good = judge(code, "--profile", profile, *bad.fix("init_near"))
     assert good.status == ["ok"] and not good.violations, good
-    assert 0.3 <= float(told[1]) / (1000 if told[2] else 1) < 7 and good.out["invocations"][0]["init_us"] < bad.out["invocations"][0]["init_us"] / 2, (told[0], good)
+    # At least 0.3 s of CPU become so much shorter. What it slept, and what a busy machine let it wait, would be there with a whole CPU too.
+    took = bad.out["invocations"][0]["init_us"] / 1e6
+    assert 0.3 <= float(told[1]) / (1000 if told[2] else 1) < took - 0.3 * (1769 / 128 - 1) + 0.3, (told[0], took)
+    assert good.out["invocations"][0]["init_us"] < bad.out["invocations"][0]["init_us"] / 2, good
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
