@@ -217,6 +217,9 @@ void lf_sandbox_tasks (const lf_sandbox *s, lf_sb_tasks *t);
 /* A second look at the suspects, a moment later: threads of the runtime that have computed since are at work too (but not where a library is loaded whose threads
  * spin before they sleep), and so are other processes that do not wait to be given work. False: none of them is. */
 bool lf_sandbox_tasks_again (const lf_sandbox *s, lf_sb_tasks *t);
+/* Whether one of its tasks (of the first LF_SB_TASKS_MAX) wants the CPU at this moment, and the CPU time that all have used so far. False where that time is
+ * not known. */
+bool lf_sandbox_wants_cpu (const lf_sandbox *s, int64_t *cpu_us);
 /* Pages of files (and of /tmp) that the runtime's process has mapped and that are in memory. A few microseconds. */
 int64_t lf_sandbox_mapped (const lf_sandbox *s);
 /* How many of them it touches: from a beginning to a look, at least so many bytes (no page of its own is counted instead). LF_NONE or false: not known. Each

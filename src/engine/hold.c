@@ -7,7 +7,8 @@
  *
  * The second is one in which the runtime could be heard. A machine that stands still (another one's turn, a laptop's lid) stops the runtime
  * and us alike, and when it goes on, the loop looks at its timers before its sockets. So the time is counted in ticks, and one that came
- * late counts as two, however late it was.
+ * late counts as two, however late it was. It may also be the runtime alone that gets no CPU, as others have it: who wants one and gets next
+ * to nothing is waited for longer, up to LF_HOLD_MAX_US.
  */
 #include "internal.h"
 
@@ -62,6 +63,8 @@ lf_hold_finishing (lf_call *c)
     {
       c->finishing = true;
       c->fn->finishing++;
+      if (c->env)
+        c->env->starved_from = 0;
     }
 }
 
@@ -83,7 +86,55 @@ is_over (const lf_call *c, lf_time_us now)
   return c->hold_until <= c->engine->hold_clock || now - c->held_since >= LF_HOLD_MAX_US;
 }
 
-/* Those whose time is over get an environment of their own. */
+static bool
+is_starved (lf_live_env *env, lf_time_us now)
+{
+  int64_t cpu;
+  if (!lf_sandbox_wants_cpu (env->sb, &cpu))
+    return false;
+  if (!env->starved_from)
+    {
+      env->starved_from = now;
+      env->starved_cpu_us = cpu;
+    }
+  lf_time_us waited = now - env->starved_from;
+  return waited < 2 * LF_HOLD_TICK_US || (cpu - env->starved_cpu_us - LF_STARVED_TURN_US) * LF_STARVED_PART < waited;
+}
+
+typedef struct starving
+{
+  const lf_live_fn *fn;
+  lf_time_us now;
+  size_t n;
+} starving;
+
+static void
+count_starved (const lf_env *core, void *user)
+{
+  starving *s = user;
+  lf_live_env *env = core->user;
+  if (env && env->fn == s->fn && env->sb && !env->dead && env->call && env->call->finishing)
+    s->n += is_starved (env, s->now);
+}
+
+/* How many environments of the function have answered, and cannot ask for their next event because they get no CPU. */
+static size_t
+starved (lf_live_fn *fn, lf_time_us now)
+{
+  starving s = { .fn = fn, .now = now };
+  lf_fleet_each (fn->engine->fleet, count_starved, &s);
+  return s.n;
+}
+
+/* Those whose time is over get an environment of their own: the first ones, as only so many of them wait as may have to. */
+static void
+let_go (lf_live_fn *fn, lf_time_us now)
+{
+  size_t stay = fn->held && is_over (fn->held, now) ? starved (fn, now) : 0;
+  while (fn->held && is_over (fn->held, now) && (fn->held_n > stay || now - fn->held->held_since >= LF_HOLD_MAX_US))
+    invoke (take_first (fn));
+}
+
 void
 lf_hold_timer (uv_timer_t *t)
 {
@@ -95,8 +146,7 @@ lf_hold_timer (uv_timer_t *t)
   e->hold_clock += passed < 2 * LF_HOLD_TICK_US ? passed : 2 * LF_HOLD_TICK_US;
   for (lf_live_fn *fn = e->fns; fn; fn = fn->next)
     {
-      while (fn->held && is_over (fn->held, now))
-        invoke (take_first (fn));
+      let_go (fn, now);
       more = more || fn->held;
     }
   if (more)

@@ -27,6 +27,8 @@
 #define LF_HOLD_US (1000 * 1000)
 #define LF_HOLD_TICK_US (50 * 1000)
 #define LF_HOLD_MAX_US (10 * 1000 * 1000)
+#define LF_STARVED_PART 50 /* who gets less than this part of a CPU that it wants gets none; the smallest share is a fourteenth */
+#define LF_STARVED_TURN_US 6000 /* but a turn of it, which the kernel ends at its next tick, is still none */
 
 struct lf_live_fn
 {
@@ -96,6 +98,8 @@ struct lf_live_env
   lf_time_us init_began;    /* of its runtime's last start; LF_NONE once an event was delivered */
   int64_t init_cpu_base;
   lf_time_us counted_at;    /* descriptors and processes */
+  lf_time_us starved_from;  /* after its last answer it was seen to want the CPU while calls wait for it; 0 until then */
+  int64_t starved_cpu_us;   /* what it had used by then */
   lf_sb_tasks tasks;        /* when last looked at */
   enum { LF_FILES_FIT, LF_FILES_BEGUN, LF_FILES_LOOKED } files; /* is it looked at which pages of mapped files are touched? */
 };

@@ -283,6 +283,44 @@ lf_sandbox_tasks_again (const lf_sandbox *s, lf_sb_tasks *t)
   return found > 0;
 }
 
+static bool
+process_wants_cpu (pid_t pid, int *left)
+{
+  char path[64];
+  bool wants = false;
+  snprintf (path, sizeof path, "/proc/%d/task", (int) pid);
+  DIR *d = opendir (path);
+  for (struct dirent *e; d && !wants && *left > 0 && (e = readdir (d));)
+    {
+      task one = { .pid = pid, .tid = (pid_t) strtol (e->d_name, NULL, 10) };
+      if (one.tid <= 0)
+        continue;
+      (*left)--;
+      wants = read_task (&one) && one.state == 'R';
+    }
+  if (d)
+    closedir (d);
+  return wants;
+}
+
+bool
+lf_sandbox_wants_cpu (const lf_sandbox *s, int64_t *cpu_us)
+{
+  counting c = { .n = 0 };
+  bool wants = false;
+  int left = LF_SB_TASKS_MAX;
+  pid_t top = lf_sandbox_pid (s);
+  *cpu_us = lf_sb_group_cpu_us (s);
+  if (top > 0 && *cpu_us != LF_NONE)
+    children (&c, top);
+  for (; c.next < c.n && left > 0 && !wants; c.next++)
+    {
+      wants = process_wants_cpu (c.pid[c.next], &left);
+      children (&c, c.pid[c.next]);
+    }
+  return wants;
+}
+
 void
 lf_sandbox_tasks (const lf_sandbox *s, lf_sb_tasks *t)
 {

@@ -179,6 +179,13 @@ lf_sb_group_processes (const lf_sandbox *s)
   return lf_cg_usage_get (s->cg, &u) == 0 ? u.processes : LF_NONE;
 }
 
+int64_t
+lf_sb_group_cpu_us (const lf_sandbox *s)
+{
+  lf_cg_usage u;
+  return lf_cg_usage_get (s->cg, &u) == 0 ? u.cpu_us : LF_NONE;
+}
+
 bool
 lf_sb_supervisor_counts (const lf_sandbox *s)
 {

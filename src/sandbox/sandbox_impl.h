@@ -92,6 +92,7 @@ bool lf_sb_peer_inside (int fd, uid_t uid, bool uid_is_own, int proc_fd);
 int lf_sb_users (lf_sb_host *h, lf_sb_child *c); /* chooses its user and makes the maps (host.c) */
 /* Whether RLIMIT_NPROC, which counts a user's processes in a user namespace, counts the supervisor with the function's (sandbox.c). */
 int64_t lf_sb_group_processes (const lf_sandbox *s); /* in its control group, or LF_NONE */
+int64_t lf_sb_group_cpu_us (const lf_sandbox *s);    /* used by its control group, or LF_NONE */
 bool lf_sb_supervisor_counts (const lf_sandbox *s);
 /* SETUP_FAILED in words. */
 void lf_sb_setup_error (const lf_sb_host *h, const lf_init_note *n, lf_error *err);

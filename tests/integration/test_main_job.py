@@ -313,6 +313,48 @@ def test_a_machine_that_stands_still(serve, function, gate):
     assert box[0].status == 200 and [r["cold"] for r in d.rows()] == [1, 0]
 
 
+BUSY_AFTERWARDS = AFTERWARDS.replace("import json,", "import time, json,") + """    enough = time.process_time() + event.get("busy", 0)
+    while time.process_time() < enough: pass
+"""
+
+
+def quota_of(pid):
+    """Where the CPU of the one environment of a daemon is limited: file, what leaves it a thousandth of a CPU, and what undoes that."""
+    for base, name, little in ("cpu", "cpu.cfs_quota_us", "1000"), ("cpu,cpuacct", "cpu.cfs_quota_us", "1000"), ("", "cpu.max", "1000 1000000"):
+        for file in (pathlib.Path("/sys/fs/cgroup") / base).glob(f"lambdafit-{pid}-*/*/{name}"):
+            procs = file.with_name("cgroup.procs").read_text().split()
+            if any("bootstrap" in pathlib.Path(f"/proc/{p}/cmdline").read_text() for p in procs) and os.access(file, os.W_OK):
+                return file, little, file.read_text()
+    return None
+
+
+def test_a_runtime_that_gets_no_cpu_is_waited_for(serve, function, gate):
+    """It has answered and wants to go on, and others have the CPU: a call waits for it longer than a second. For one that has its share and works on
+    it does not."""
+    d = serve(function("f", {"bootstrap": BUSY_AFTERWARDS}), args=["--runtime", "provided.al2023", "--memory", "1769", "--timeout", "60"])
+    assert d.invoke("f", {"gate": gate.port, "busy": 0.02}).status == 200
+    gate.wait()
+    found = quota_of(d.process.pid)
+    if not found:
+        pytest.skip("there is no control group of CPU here that a test may change")
+    file, little, as_it_was = found
+    period = file.with_name("cpu.cfs_period_us")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        if period.exists():
+            period.write_text("1000000")
+        file.write_text(little)
+        gate.open()
+        begun = time.monotonic()
+        second = pool.submit(d.invoke, "f", {"busy": 60})
+        wait_for(lambda: time.monotonic() - begun > 3, "a second has long passed")  # time is the subject
+        assert not second.done() and len(d.environments()) == 1, (d.rows(), d.environments())
+        if period.exists():
+            period.write_text("100000")
+        file.write_text(as_it_was)
+        assert second.result().status == 200 and [r["cold"] for r in d.rows()] == [1, 0], d.rows()
+        assert d.invoke("f").status == 200 and len(d.environments()) == 2
+
+
 def test_an_answer_in_time_that_is_found_late(serve, function, gate):
     """A daemon that is stopped until a timeout is over, with the answer already at its door: the function was not late. One that has not answered was."""
     code = "import socket\nimport time\ndef lambda_handler(event, context):\n    print('printed')\n    socket.create_connection(('127.0.0.1', event['gate'])).recv(1)\n    time.sleep(event['then'])\n    return 7\n"
