@@ -126,8 +126,8 @@ def download(url):
 def compute(threads):
     torch.set_num_threads(threads)
     a = torch.rand(2000000)
-    end = time.monotonic() + 3
-    while time.monotonic() < end:
+    enough = time.process_time() + 0.5  # of the CPU, which on a busy machine comes late
+    while time.process_time() < enough:
         a.sin()
 
 def lambda_handler(event, context):
@@ -196,7 +196,7 @@ def test_torch_hub_and_threads(served, weights_url):
     option = re.search(r"`(--env) (\S+)`", fix).groups()
     assert option == ("--env", "TORCH_HOME=/tmp/torch")
     f.daemon.stop()
-    f = served("torch", TORCH, *option, memory=512, slower=2)
+    f = served("torch", TORCH, *option, memory=512, slower=4)  # 0.07 of a CPU: so little that it is held back on a busy machine, too
     # Short of CPU it may always be there, and its memory settles in the course of some invocations.
     assert f.works("download", {"cpu_starved", "cpu_threads"}, url=weights_url) == 3
     for _ in range(8):  # on a busy machine the threads may not get even their share
