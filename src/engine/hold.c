@@ -98,7 +98,7 @@ is_starved (lf_live_env *env, lf_time_us now)
       env->starved_cpu_us = cpu;
     }
   lf_time_us waited = now - env->starved_from;
-  return waited < 2 * LF_HOLD_TICK_US || (cpu - env->starved_cpu_us - LF_STARVED_TURN_US) * LF_STARVED_PART < waited;
+  return (cpu - env->starved_cpu_us - LF_STARVED_TURN_US) * LF_STARVED_PART < waited;
 }
 
 typedef struct starving
@@ -126,13 +126,16 @@ starved (lf_live_fn *fn, lf_time_us now)
   return s.n;
 }
 
-/* Those whose time is over get an environment of their own: the first ones, as only so many of them wait as may have to. */
+/* Those whose time is over get an environment of their own: the first ones, as only so many of them wait on as there are environments to wait for. Those
+ * do so for a moment more, as who gets the CPU again must also be heard. */
 static void
 let_go (lf_live_fn *fn, lf_time_us now)
 {
   size_t stay = fn->held && is_over (fn->held, now) ? starved (fn, now) : 0;
   while (fn->held && is_over (fn->held, now) && (fn->held_n > stay || now - fn->held->held_since >= LF_HOLD_MAX_US))
     invoke (take_first (fn));
+  for (lf_call *c = fn->held; c && is_over (c, now); c = c->held_next)
+    c->hold_until = fn->engine->hold_clock + LF_STARVED_AGAIN_US;
 }
 
 void

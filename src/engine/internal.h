@@ -28,6 +28,7 @@
 #define LF_HOLD_TICK_US (50 * 1000)
 #define LF_HOLD_MAX_US (10 * 1000 * 1000)
 #define LF_STARVED_PART 50 /* who gets less than this part of a CPU that it wants gets none; the smallest share is a fourteenth */
+#define LF_STARVED_AGAIN_US (200 * 1000) /* until the next look */
 #define LF_STARVED_TURN_US 6000 /* but a turn of it, which the kernel ends at its next tick, is still none */
 
 struct lf_live_fn

@@ -91,13 +91,12 @@ FAILURES = {
     "threads": ("too_many_processes", simple("import threading\ne = threading.Event()\nt = [threading.Thread(target=e.wait, daemon=True) for _ in range(900)]\n"
                                             "try:\n  for x in t: x.start()\nfinally: e.set()"),
                 simple("from concurrent.futures import ThreadPoolExecutor as E\nwith E(8) as p: return sum(p.map(int, range(900)))")),
-    "cpu-timeout": ("timeout_cpu", simple("import time\nwhile time.process_time() < 1: pass"), None),
     "waiting": ("timeout_waiting", simple("import time\ntime.sleep(6.5)"), None),
     # What is held for a moment only may be gone before a daemon that gets no CPU has seen it.
     "memory": ("out_of_memory", simple("import time\nimport numpy as np\na = np.ones(30 << 20)\ntime.sleep(3)\nreturn float(a.sum())"), None),
     "model-load": ("out_of_memory_init", simple("return len(model)", "import time\nread = b'x' * (110 << 20)\nmodel = bytearray(read)\ntime.sleep(3)\ndel read\n"), None),
 }
-OPTIONS = {"cpu-timeout": dict(memory=128, timeout=10), "waiting": dict(timeout=5), "memory": dict(memory=192), "model-load": dict(memory=192)}
+OPTIONS = {"waiting": dict(timeout=5), "memory": dict(memory=192), "model-load": dict(memory=192)}
 
 
 @pytest.mark.parametrize("name", FAILURES)
@@ -316,6 +315,17 @@ def quick_platform(tmp_path):
         return path
 
     return make
+
+
+def test_timeout_for_want_of_cpu(judge, quick_platform):
+    """At 0.036 of a CPU: so little that a busy machine gives that, too, and it is held back."""
+    profile = quick_platform(120000, 2 * 1769)
+    code = simple("import time\nwhile time.process_time() < 1: pass")
+    bad = judge(code, "--profile", profile, memory=128, timeout=10)
+    assert bad.status == ["timeout"] and bad.violations["timeout_cpu"]["severity"] == "broken", bad
+    assert bad.fix("timeout_cpu") == ["--memory", "3538"]
+    good = judge(code, "--profile", profile, *bad.fix("timeout_cpu"), timeout=10)
+    assert good.status == ["ok"] and not good.violations, good
 
 
 def test_init_advice(judge, quick_platform):
