@@ -224,6 +224,8 @@ answer (lf_http_conn *c, int status, const lf_http_pair *headers, size_t n, cons
 {
   c->answered = true;
   lf_buf *b = build_head (c, status, headers, n, FRAME_LENGTH, len);
+  if (b->failed) /* no memory, or headers without end: whoever waits hears at least of that */
+    b = build_head (c, 500, NULL, 0, FRAME_LENGTH, len = 0);
   if (b->failed)
     {
       lf_http_conn_close (c);

@@ -26,6 +26,9 @@ lf_url_answer_fini (lf_url_answer *a)
   lf_buf_fini (&a->body);
 }
 
+/* Of all headers together. No number of the service's is known; no client takes as much, and an answer's head is held whole. */
+#define HEADERS_BYTES_MAX ((size_t) 1 << 20)
+
 static int
 add (lf_url_answer *a, const char *name, const char *value)
 {
@@ -147,6 +150,18 @@ add_header (lf_url_answer *a, const cJSON *h, const char **why)
 }
 
 static int
+check_headers (const lf_url_answer *a, const char **why)
+{
+  size_t n = 0;
+  for (size_t i = 0; i < a->names.n && n <= HEADERS_BYTES_MAX; i++)
+    n += strlen (a->names.v[i]) + strlen (a->values.v[i]) + strlen (": \r\n");
+  if (n <= HEADERS_BYTES_MAX)
+    return 0;
+  *why = "the headers of its response are larger than 1 MB together";
+  return -1;
+}
+
+static int
 add_headers (lf_url_answer *a, const cJSON *o, const char **why)
 {
   const cJSON *headers = cJSON_GetObjectItemCaseSensitive (o, "headers"), *cookies = cJSON_GetObjectItemCaseSensitive (o, "cookies"), *i;
@@ -171,7 +186,7 @@ add_headers (lf_url_answer *a, const cJSON *o, const char **why)
           return -1;
         }
     }
-  return 0;
+  return check_headers (a, why);
 }
 
 static int

@@ -110,6 +110,8 @@ def test_both_addresses_are_one_function(url):
     ({"statusCode": 200, "body": {"a": 1}}, 200, b'{"a":1}', "application/json"),
     ({"statusCode": 200, "body": "AP8=", "isBase64Encoded": True}, 200, b"\0\xff", "application/json"),
     ({"statusCode": "nope"}, 502, b"Internal Server Error", "application/json"),
+    ({"statusCode": 200, "body": "x", "cookies": ["x" * 1100000]}, 502, b"Internal Server Error", "application/json"),
+    ({"statusCode": 200, "body": "x", "headers": {f"x-{i}": "x" * 50 for i in range(20000)}}, 502, b"Internal Server Error", "application/json"),
     ({"statusCode": 200, "body": "%", "isBase64Encoded": True}, 502, b"Internal Server Error", "application/json"),
 ])
 def test_response(url, value, status, body, kind):

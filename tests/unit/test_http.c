@@ -686,6 +686,35 @@ test_header_injection (void **state)
   world_close (&w);
 }
 
+/* Headers that no answer can hold: the client hears of it, and the connection goes on. */
+static void
+test_endless_headers (void **state)
+{
+  (void) state;
+  WORLD (.hold = true);
+  size_t n = (size_t) 5 << 20;
+  char *value = malloc (n + 1);
+  memset (value, 'x', n);
+  value[n] = '\0';
+  int fd = dial (&w);
+  gives (&w, fd, plain_request);
+  UNTIL (&w, w.held_n == 1);
+  w.held_n = 0;
+  lf_http_pair h = { "A", value };
+  lf_http_reply (w.held[0], 200, &h, 1, "body", 4);
+  free (value);
+  assert_true (take_answer (&w, fd, &in, &one));
+  STARTS (one, "HTTP/1.1 500 Internal Server Error\r\nDate: ");
+  assert_non_null (strstr (one.data, "\r\nContent-Length: 0\r\n\r\n"));
+  gives (&w, fd, plain_request);
+  UNTIL (&w, w.held_n == 1);
+  lf_http_reply (w.held[0], 200, NULL, 0, "good", 4);
+  assert_true (take_answer (&w, fd, &in, &one));
+  STARTS (one, "HTTP/1.1 200 OK\r\nDate: ");
+  close (fd);
+  world_close (&w);
+}
+
 static void
 test_no_body_statuses (void **state)
 {
@@ -1296,6 +1325,7 @@ main (void)
     cmocka_unit_test (test_stream_slow_and_gone),
     cmocka_unit_test (test_body_in_pieces),
     cmocka_unit_test (test_body_in_pieces_too_large),
+    cmocka_unit_test (test_endless_headers),
     cmocka_unit_test (test_body_stopped),
     cmocka_unit_test (test_stream_aborted),
     cmocka_unit_test (test_stream_drained),
