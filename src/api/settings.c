@@ -144,14 +144,33 @@ lf_settings_events_list (lf_http_req *r, lf_live_fn *fn)
   reply_json (r, 200, &b);
 }
 
+static bool
+wrong_type (lf_http_req *r, const char *key)
+{
+  char text[160];
+  snprintf (text, sizeof text, "Could not parse request body into json: %s has a value of the wrong type", key);
+  lf_svc_reply (r, LF_SVC_INVALID_REQUEST_CONTENT, NULL, NULL, 0, text);
+  return false;
+}
+
+static bool
+given (const cJSON *o, const char *key, const cJSON **out)
+{
+  *out = cJSON_GetObjectItemCaseSensitive (o, key);
+  return *out && !cJSON_IsNull (*out);
+}
+
 /* A number of the body in its range; false when it was refused. */
 static bool
 read_number (lf_http_req *r, const cJSON *o, const char *key, const char *member, int64_t min, int64_t max, int64_t *out)
 {
   char text[240];
+  const cJSON *v;
   int64_t n = lf_json_i64 (o, key, LF_NONE);
-  if (n == LF_NONE)
+  if (!given (o, key, &v))
     return true;
+  if (n == LF_NONE)
+    return wrong_type (r, key);
   if (n >= min && n <= max)
     {
       *out = n;
@@ -163,13 +182,17 @@ read_number (lf_http_req *r, const cJSON *o, const char *key, const char *member
   return false;
 }
 
-static void
-read_destination (const cJSON *config, const char *key, const char **out)
+/* False when it was refused. {} takes a destination away. */
+static bool
+read_destination (lf_http_req *r, const cJSON *config, const char *key, const char **out)
 {
-  const cJSON *d = cJSON_GetObjectItemCaseSensitive (config, key);
-  if (!d)
-    return;
+  const cJSON *d, *text;
+  if (!given (config, key, &d))
+    return true;
+  if (!cJSON_IsObject (d) || (given (d, "Destination", &text) && !cJSON_IsString (text)))
+    return wrong_type (r, key);
   *out = lf_json_str (d, "Destination");
+  return true;
 }
 
 /* PUT replaces the whole, POST only what it names. */
@@ -189,10 +212,12 @@ set_config (lf_http_req *r, lf_live_fn *fn, bool whole)
       || !read_number (r, o, "MaximumEventAgeInSeconds", "maximumEventAgeInSeconds", 60, 21600, &s.max_age_s))
     return;
   s.retries = (int) retries;
-  const cJSON *d = cJSON_GetObjectItemCaseSensitive (o, "DestinationConfig");
-  read_destination (d, "OnSuccess", &s.on_success);
-  read_destination (d, "OnFailure", &s.on_failure);
-  if (lf_engine_set_async (fn, &s, &err) < 0)
+  const cJSON *d;
+  if (given (o, "DestinationConfig", &d) && !cJSON_IsObject (d))
+    wrong_type (r, "DestinationConfig");
+  else if (!read_destination (r, d, "OnSuccess", &s.on_success) || !read_destination (r, d, "OnFailure", &s.on_failure))
+    return;
+  else if (lf_engine_set_async (fn, &s, &err) < 0)
     lf_svc_reply (r, err.exit == LF_EXIT_USAGE ? LF_SVC_INVALID_PARAMETER_VALUE : LF_SVC_SERVICE, NULL, NULL, 0, err.why);
   else
     reply_config (r, f);

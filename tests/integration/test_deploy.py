@@ -509,6 +509,10 @@ def test_hostile_changes(empty):
         ("POST", "/2018-10-31/layers/l/versions", {"Content": {"ZipFile": zipped}, "Description": "x" * 257}, VALIDATION),
         ("POST", "/2018-10-31/layers/l/versions", {"Content": {"ZipFile": zipped}, "CompatibleRuntimes": ["x" * 5000]}, CONTENT),
         ("POST", "/2018-10-31/layers/l/versions", {"Content": {"ZipFile": zipped}, "LicenseInfo": "x" * 513}, VALIDATION),
+        ("PUT", "/2019-09-25/functions/f/event-invoke-config", {"MaximumRetryAttempts": 1.5}, CONTENT),
+        ("PUT", "/2019-09-25/functions/f/event-invoke-config", {"DestinationConfig": [1]}, CONTENT),
+        ("PUT", "/2019-09-25/functions/f/event-invoke-config", {"DestinationConfig": {"OnFailure": "x"}}, CONTENT),
+        ("PUT", "/2019-09-25/functions/f/event-invoke-config", {"DestinationConfig": {"OnSuccess": {"Destination": 1}}}, CONTENT),
         ("PUT", "/2021-10-31/functions/f/url", {"Cors": {"AllowOrigins": ["x" * 2000]}}, "ResourceNotFoundException"),
         ("POST", "/2021-10-31/functions/f/url", {"AuthType": "NONE", "Cors": {"AllowOrigins": ["x" * 2000]}}, CONTENT),
     ):
