@@ -138,7 +138,7 @@ typedef struct lf_build_options
   void (*progress) (void *user, const char *what, double done /* 0..1 */); /* may be NULL */
   void *user;
 } lf_build_options;
-typedef struct lf_build_result { int64_t zipped_bytes, unzipped_bytes, files; size_t compiled; char sha256[65]; char note[200]; } lf_build_result;
+typedef struct lf_build_result { int64_t zipped_bytes, unzipped_bytes, compiled_bytes, files; size_t compiled; char sha256[65]; char note[200]; } lf_build_result;
 /* Folders with installed packages, wheels, layer zips and requirements files (.txt; run through pip) into one layer. The same inputs make
  * the same bytes. */
 int lf_layer_build (const lf_strv *inputs, const char *out, const lf_build_options *o, lf_build_result *res, lf_error *err);

@@ -51,6 +51,22 @@ settle (const lf_args *a, const lf_strv *inputs, lf_build_options *o, lf_interpr
   return 0;
 }
 
+/* A layer that does not fit alone. Byte code is for speed: without it many do. */
+static void
+note_size (const lf_profile *p, lf_build_result *r)
+{
+  int64_t bare = r->unzipped_bytes - r->compiled_bytes;
+  if (r->note[0] || r->unzipped_bytes < p->package_max_bytes)
+    return;
+  int n = snprintf (r->note, sizeof r->note, "unzipped it is %.2f MB, and code and layers must be smaller than %.0f MB: ", (double) r->unzipped_bytes / (double) LF_MB,
+                    (double) p->package_max_bytes / (double) LF_MB);
+  size_t left = sizeof r->note - (size_t) n;
+  if (bare < p->package_max_bytes)
+    snprintf (r->note + n, left, "with --no-pyc it is %.2f MB (imports are slower at cold starts)", (double) bare / (double) LF_MB);
+  else
+    snprintf (r->note + n, left, "`lambdafit layer size` says what takes the space");
+}
+
 static int
 report_build (const lf_args *a, const char *runtime, const lf_build_result *r)
 {
@@ -136,17 +152,20 @@ static int
 make (const lf_args *a, bool double_zip, const lf_strv *inputs, lf_build_options *o, const char *runtime)
 {
   lf_error err = { 0 };
+  lf_profile *p = lf_args_profile (a, &err);
+  if (!p)
+    return lf_cli_error (&err);
   if (!double_zip)
     {
       lf_build_result r;
       int failed = lf_layer_build (inputs, a->output, o, &r, &err);
       if (*(bool *) o->user)
         fputs ("\r\033[K", stderr);
+      if (!failed)
+        note_size (p, &r);
+      lf_profile_free (p);
       return failed ? lf_cli_error (&err) : report_build (a, runtime, &r);
     }
-  lf_profile *p = lf_args_profile (a, &err);
-  if (!p)
-    return lf_cli_error (&err);
   lf_double_result r;
   lf_double_options d = { .build = *o, .package_max_bytes = p->package_max_bytes, .init_limit_ms = p->init_max_ms, .tmp_max_mb = p->tmp_max_mb };
   int failed = lf_double_zip (inputs, a->output, &d, &r, &err);

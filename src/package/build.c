@@ -87,7 +87,11 @@ summarise (const char *root, const char *out, lf_build_result *res, lf_error *er
   res->unzipped_bytes = t.bytes;
   res->files = t.files;
   for (size_t i = 0; i < t.n; i++)
-    res->compiled += lf_ends (t.v[i].path, ".pyc");
+    if (lf_ends (t.v[i].path, ".pyc"))
+      {
+        res->compiled++;
+        res->compiled_bytes += t.v[i].size;
+      }
   lf_pkg_tree_fini (&t);
   LF_CLEANUP (lf_closep) int fd = open (out, O_RDONLY | O_CLOEXEC);
   if (fd < 0 || fstat (fd, &st) != 0)

@@ -151,6 +151,19 @@ read_one (lf_check *c, binaries *all, const lf_pkg_file *f)
   return keep (c, all, f, &e);
 }
 
+/* A program that no package manager installs is compiled anew. */
+static const char *
+machine_fix (const lf_check *c, const binary *b, char out[200])
+{
+  const char *fix = install_fix (c, b->f->path, out);
+  bool arm = c->o->arch == LF_ARCH_ARM64;
+  if (fix || looks_shared (base_of (b->f->path)))
+    return fix;
+  snprintf (out, 200, "compile it for the function's architecture (GOARCH=%s go build, cargo build --target %s-unknown-linux-gnu)%s", arm ? "arm64" : "amd64",
+            arm ? "aarch64" : "x86_64", b->e.machine == (arm ? EM_X86_64 : EM_AARCH64) ? arm ? ", or deploy it as x86_64" : ", or deploy it as arm64" : "");
+  return out;
+}
+
 static int
 check_machine (lf_check *c, const binary *b)
 {
@@ -158,7 +171,7 @@ check_machine (lf_check *c, const binary *b)
   int wanted = c->o->arch == LF_ARCH_ARM64 ? EM_AARCH64 : EM_X86_64;
   if (b->e.machine == wanted)
     return 0;
-  return lf_check_add (c, LF_RULE_ARCHITECTURE, b->f->path, install_fix (c, b->f->path, fix), "compiled for %s; the function runs on %s", lf_elf_machine_name (b->e.machine),
+  return lf_check_add (c, LF_RULE_ARCHITECTURE, b->f->path, machine_fix (c, b, fix), "compiled for %s; the function runs on %s", lf_elf_machine_name (b->e.machine),
                        lf_arch_name (c->o->arch));
 }
 

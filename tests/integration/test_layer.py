@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from conftest import PROGRAM, PYTHON, environment
+from conftest import PROGRAM, PYTHON, SRC, environment
 
 
 @pytest.fixture
@@ -147,6 +147,28 @@ def test_build_is_reproducible_and_loads(layer, tmp_path):
     done = subprocess.run([PYTHON, "-v", "-c", "import pkg; print(sorted(pkg.VALUE))"], cwd=tmp_path / "out/python", capture_output=True, text=True)
     assert "['a', 'b', 'c']" in done.stdout
     assert "code object from '" in done.stderr and "__init__.cpython" in done.stderr.split("pkg", 1)[1]
+
+
+def test_build_says_when_byte_code_is_what_does_not_fit(layer, tmp_path):
+    profile = json.loads((SRC / "profiles/aws-lambda-2026-11.json").read_text())
+    profile["limits"]["package_max_bytes"]["value"] = 40000
+    (tmp_path / "small.json").write_text(json.dumps(profile))
+    site = tmp_path / "site"
+    (site / "pkg").mkdir(parents=True)
+    (site / "pkg/__init__.py").write_text("".join(f"def f{i}(a, b):\n    return a + b * {i}\n" for i in range(400)))
+    arguments = ("build", site, "-o", tmp_path / "l.zip", "--runtime", host_version(), "--interpreter", PYTHON, "--profile", tmp_path / "small.json", "--json")
+    got = layer(*arguments)
+    bare = layer(*arguments, "--no-pyc")
+    assert got["compiled"] == 1 and got["unzipped_bytes"] >= 40000 > bare["unzipped_bytes"] and bare["note"] is None, (got, bare)
+    assert f"with --no-pyc it is {bare['unzipped_bytes'] / 1048576:.2f} MB" in got["note"]
+
+
+def test_programs_for_another_processor_are_compiled_anew(layer, tmp_path):
+    if os.uname().machine != "x86_64":
+        pytest.skip("the program is this machine's")
+    shutil.copy("/bin/true", tmp_path / "bootstrap")
+    (problem,) = [p for p in layer("check", tmp_path, "--runtime", "provided.al2023", "--arch", "arm64", "--json", status=1)["problems"] if p["rule"] == "architecture"]
+    assert "GOARCH=arm64 go build" in problem["fix"] and "deploy it as x86_64" in problem["fix"] and "pip" not in problem["fix"]
 
 
 def wheel(tmp_path, tags, files):
