@@ -225,6 +225,7 @@ typedef struct lf_facts
   lf_str output;                      /* what it printed last; empty: the record's log tail */
   int64_t init_wall_us, init_cpu_us;  /* of the last init in this invocation: time and CPU; LF_NONE */
   bool init_done;                     /* it led to the handler's first call */
+  bool segfault;                      /* its runtime had died of one, which the platform did not notice (lf_exit_noticed) */
   int64_t busy_threads;               /* alive at the end, each with a tenth or more of the CPU time */
   int64_t memory_now, files_touched;  /* at the end: memory held, and pages of mapped files that the invocation touched, at least; LF_NONE */
   const char *left_behind;            /* what its event loop had still to do after its response: "1 timer"; NULL or "" */

@@ -79,6 +79,7 @@ struct lf_live_env
   lf_env_poll polls[LF_POLL_COUNT];
   int polls_open;
   bool destroying, dead, recorded;
+  bool segfault;            /* since the last call was judged, a runtime of it died of one unnoticed */
   bool unnoticed;           /* its runtime has crashed in a way that Lambda does not see: the deadline will end the invocation */
   bool marked;              /* measures were started anew after the last invocation; nothing has run since */
   lf_time_us told_at;       /* its runtime was told that its last answer has come */

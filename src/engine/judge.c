@@ -140,10 +140,24 @@ is_data (const char *run, size_t n)
   return different >= VARIETY_MIN;
 }
 
+/* An answer over HTTP says so itself, before its body or after it. */
+static bool
+says_base64 (const char *p, size_t n)
+{
+  static const char *const words[] = { "\"isBase64Encoded\":true", "\"isBase64Encoded\": true" };
+  size_t near = n < 1024 ? n : 1024;
+  for (size_t i = 0; i < LF_ARRAY_LEN (words); i++)
+    if (near && (memmem (p, near, words[i], strlen (words[i])) || memmem (p + n - near, near, words[i], strlen (words[i]))))
+      return true;
+  return false;
+}
+
 bool
 lf_judge_base64 (const char *p, size_t n)
 {
   size_t run = 0, in_runs = 0;
+  if (says_base64 (p, n))
+    return true;
   n = n < SAMPLE ? n : SAMPLE;
   for (size_t i = 0; i <= n; i++)
     if (i < n && is_base64 (p[i]))
@@ -209,6 +223,9 @@ lf_call_judge (lf_call *c, lf_error *err)
   x.init_wall_us = c->init_wall_us;
   x.init_cpu_us = c->init_cpu_us;
   x.init_done = c->init_done;
+  x.segfault = c->env && c->env->segfault;
+  if (c->env)
+    c->env->segfault = false;
   x.base64 = c->base64;
   if (c->inv.status == LF_ST_OK && c->body.data)
     x.no_number = lf_response_no_number ((lf_str){ c->body.data, c->body.len }, &x.no_number_in_body);

@@ -206,7 +206,7 @@ on_exit_event (lf_live_env *env, lf_exit_info *how)
       send_event (env, LF_EV_EXIT, how);
       return;
     }
-  env->unnoticed = true;
+  env->unnoticed = env->segfault = true;
   say_unnoticed (env);
 }
 

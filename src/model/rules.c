@@ -438,6 +438,15 @@ workers_wanted (judge *j)
 
 /* Started by it, and not done when its answer was there. */
 static bool
+segfault (judge *j)
+{
+  if (before (j) || !j->x->segfault)
+    return false;
+  note (j, "the runtime died of signal 11");
+  return true;
+}
+
+static bool
 left_running (judge *j)
 {
   if (before (j) || j->x->left_running <= 0)

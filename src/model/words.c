@@ -284,6 +284,21 @@ w_memory_fit (const judge *j, char *out, size_t cap)
   snprintf (out, cap, "%" PRId64, memory_fit (j, reason, sizeof reason));
 }
 
+/* Where no size would do, none is advised. */
+static void
+w_allocation_fix (const judge *j, char *out, size_t cap)
+{
+  char reason[120];
+  int64_t peak = lf_judge_used (j, LF_LIM_MEMORY), asked = asked_for (j->line), max = j->x->p->memory_max_mb;
+  if (asked > 0 && asked + (peak == LF_NONE ? 0 : peak) > max * LF_MB)
+    {
+      snprintf (out, cap, "Work in parts, since the largest function has %" PRId64 " MB:", max);
+      return;
+    }
+  int64_t mb = memory_fit (j, reason, sizeof reason);
+  snprintf (out, cap, "Give `--memory %" PRId64 "` (%s), or work in parts:", mb, reason);
+}
+
 static void
 w_memory_twice (const judge *j, char *out, size_t cap)
 {
@@ -772,6 +787,7 @@ static const struct
   { "memory_now", w_memory_now },         /* held at the end, and mapped files touched; the size that has room for both */
   { "files_touched", w_files_touched },
   { "files_fit", w_files_fit },
+  { "allocation_fix", w_allocation_fix }, /* the size to try, where one would do */
   { "allocation", w_allocation },         /* ": 7.5 GB at once" */
   { "tmp_fit", w_tmp_fit },
   { "tmp_reason", w_tmp_reason },

@@ -91,6 +91,9 @@ FAILURES = {
     "threads": ("too_many_processes", simple("import threading\ne = threading.Event()\nt = [threading.Thread(target=e.wait, daemon=True) for _ in range(900)]\n"
                                             "try:\n  for x in t: x.start()\nfinally: e.set()"),
                 simple("from concurrent.futures import ThreadPoolExecutor as E\nwith E(8) as p: return sum(p.map(int, range(900)))")),
+    "base64 of one colour": ("response_too_large_base64",
+                             simple('import base64\nreturn {"statusCode": 200, "isBase64Encoded": True, "body": base64.b64encode(bytes(5 << 20)).decode()}'),
+                             simple('import base64\nreturn {"statusCode": 200, "isBase64Encoded": True, "body": base64.b64encode(bytes(4 << 20)).decode()}')),
     "waiting": ("timeout_waiting", simple("import time\ntime.sleep(6.5)"), None),
     # What is held for a moment only may be gone before a daemon that gets no CPU has seen it.
     "memory": ("out_of_memory", simple("import time\nimport numpy as np\na = np.ones(30 << 20)\ntime.sleep(3)\nreturn float(a.sum())"), None),
@@ -454,6 +457,21 @@ def test_node_heap(run, function):
     assert bad.fix("javascript_heap") == ["--memory", "512"]
     good = call(*bad.fix("javascript_heap"))
     assert good.status == ["ok"] and not good.violations, good
+
+
+def test_a_segmentation_fault_did_not_wait(judge):
+    """Lambda shows a timeout; the fix makes Python say where it crashed."""
+    for code, rules in (
+        (simple("import ctypes\nctypes.string_at(0)"), {"segmentation_fault"}),
+        (simple("return 1", "import ctypes\nctypes.string_at(0)\n"), {"segmentation_fault", "init_segmentation_fault"}),
+    ):
+        r = judge(code, "--timeout", "1")
+        assert set(r.violations) == rules and "signal 11" in r.violations["segmentation_fault"]["message"], r
+        option, value = r.fix("segmentation_fault")
+        r = judge(code, "--timeout", "1", option, value)
+        assert "Segmentation fault" in r.text and "lambda_function.py" in r.text, r.text
+    r = judge(simple("import time\ntime.sleep(2)"), "--timeout", "1")
+    assert set(r.violations) == {"timeout_waiting"}, r
 
 
 def test_a_long_text_is_no_base64(judge):

@@ -205,7 +205,8 @@ outputs (void **state)
     { "allocation_refused", "numpy.core._exceptions._ArrayMemoryError: Unable to allocate 2.00 GiB for an array with shape (16384, 16384)", "--memory 2496" },
     { "allocation_refused", "RuntimeError: [enforce fail at alloc_cpu.cpp:75] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 1073741824 bytes. Error code 12",
       "--memory 1280" },
-    { "allocation_refused", "MemoryError: Unable to allocate 74.5 GiB for an array with shape (100000, 100000) and data type float64", "the most there is, for 74.5 GB" },
+    { "allocation_refused", "MemoryError: Unable to allocate 74.5 GiB for an array with shape (100000, 100000) and data type float64", "Work in parts, since the largest function has 10240 MB: smaller batches" },
+    { "not_serializable", "Object of type Timestamp is not JSON serializable", "isoformat" },
     { "nltk_data", "[ERROR] MissingCorpusError: \rLooks like you are missing some required data for this feature.", "downloader -d nltk_data brown punkt_tab" },
     { "too_many_descriptors", "OSError: [Errno 24] Too many open files: 'x'", "with open" },
     { "too_many_descriptors", "Error: EMFILE: too many open files, open 'x'", "with open" },
@@ -382,6 +383,8 @@ broken_package (setting *s, const char *kind)
   MAKE (memory_out_of_range, STATIC, s->f.memory_mb = 127) \
   MAKE (tmp_out_of_range, STATIC, s->f.tmp_mb = 10241) \
   MAKE (arch_not_offered, STATIC, s->x.p = then20, s->f.arch = LF_ARCH_ARM64) \
+  MAKE (segmentation_fault, s->r.status = LF_ST_TIMEOUT, s->x.segfault = true) \
+  MAKE (init_segmentation_fault, s->r.cold = 1, s->r.init_us = 10000000, s->x.segfault = true) \
   MAKE (timeout_init, s->r.status = LF_ST_INIT_TIMEOUT) \
   MAKE (timeout_cpu, s->r.status = LF_ST_TIMEOUT, s->r.duration_us = 3000000, s->r.cpu_us = 200000, s->r.throttled_us = 2700000) \
   MAKE (timeout_waiting, s->r.status = LF_ST_TIMEOUT, s->r.duration_us = 3000000, s->r.cpu_us = 2000, s->r.throttled_us = 0) \
