@@ -226,7 +226,8 @@ JOB = """\
 import json, os
 def main(event, context):
     if event.get("fail"): raise ValueError("no")
-    print("MARK", json.dumps({"name": context.function_name, "env": os.environ.get("NAME"), "event": event}), flush=True)
+    text = "MARK " + json.dumps({"name": context.function_name, "env": os.environ.get("NAME"), "event": event}) + "\\n"
+    os.write(1, text.encode())  # at once: print writes in parts, between which another function may come to word
 """
 
 
