@@ -13,6 +13,7 @@
 
 #define QUEUE_MAX ((size_t) 4 << 20)
 #define GATHER_MS 5
+#define DRAIN_TURNS_MAX 25
 
 struct lf_log_writer
 {
@@ -138,8 +139,9 @@ lf_log_writer_add (lf_log_writer *w, const char *text, size_t n)
   pthread_mutex_unlock (&w->lock);
 }
 
-bool
-lf_log_writer_drain (lf_log_writer *w, int ms)
+/* False: so long it was not done. */
+static bool
+wait_written (lf_log_writer *w, int ms)
 {
   struct timespec end;
   clock_gettime (CLOCK_MONOTONIC, &end);
@@ -156,6 +158,20 @@ lf_log_writer_drain (lf_log_writer *w, int ms)
     rc = pthread_cond_timedwait (&w->idle, &w->lock, &end);
   pthread_mutex_unlock (&w->lock);
   return rc == 0;
+}
+
+bool
+lf_log_writer_drain (lf_log_writer *w, int ms)
+{
+  struct pollfd to = { .fd = w->fd, .events = POLLOUT };
+  for (int i = 0; i < DRAIN_TURNS_MAX; i++)
+    {
+      if (wait_written (w, ms))
+        return true;
+      if (poll (&to, 1, 0) != 1 || !(to.revents & POLLOUT))
+        return false;
+    }
+  return false;
 }
 
 void

@@ -11,7 +11,8 @@
 typedef struct lf_log_writer lf_log_writer;
 lf_log_writer *lf_log_writer_new (int fd, lf_error *err);
 void lf_log_writer_add (lf_log_writer *w, const char *text, size_t n);
-/* Waits until what was added is written, for so long at most; false when it is not. */
+/* Waits until what was added is written; false when it is not after so long. Where there is room for it, it is not the reader who lets us wait, but a machine
+ * on which the thread gets no CPU: then it is waited for up to 25 times as long. */
 bool lf_log_writer_drain (lf_log_writer *w, int ms);
 void lf_log_writer_free (lf_log_writer *w); /* writes what is queued, then ends the thread */
 

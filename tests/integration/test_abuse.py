@@ -73,7 +73,8 @@ class World:
     def daemon(self, network):
         if network not in self.daemons:
             folder = self.functions(network)
-            d = Daemon(folder, [], ["-t", folder / "template.json", "--network", network, "--quiet"], env={"LAMBDAFIT_SECRET": "canary", "AWS_CANARY": "canary"})
+            # A watch for each of a hundred functions would leave none to others: Linux gives a user 128.
+            d = Daemon(folder, [], ["-t", folder / "template.json", "--network", network, "--quiet", "--no-reload"], env={"LAMBDAFIT_SECRET": "canary", "AWS_CANARY": "canary"})
             d.first = d.invoke("bystander").json
             d.environment = d.rows("SELECT environment FROM invocations")[0]["environment"]
             d.base, d.yard = min(self.latency(d) for _ in range(3)), yardstick()
