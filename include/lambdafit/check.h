@@ -276,6 +276,8 @@ typedef struct lf_results { lf_result *v; size_t n, cap; bool nomem; } lf_result
 void lf_results_fini (lf_results *r);
 /* Appends the results of one function. baseline may be NULL. `update`: changes are not judged. */
 int lf_check_judge (const lf_observed *o, const lf_baseline *baseline, bool update, lf_results *out);
+/* Appends that a function could not be run, or not to the end, and why: the check is not complete, so it is not green. */
+int lf_check_not_run (const lf_observed *o, const lf_error *why, lf_results *out);
 /* What Lambda allows of a measure, in base units; LF_NONE: no such limit. */
 int64_t lf_check_limit (int m, const lf_function *f, const lf_profile *p);
 lf_result_word lf_results_word (const lf_results *r);

@@ -586,6 +586,17 @@ lf_check_judge (const lf_observed *o, const lf_baseline *baseline, bool update, 
   return out->nomem ? -1 : 0;
 }
 
+int
+lf_check_not_run (const lf_observed *o, const lf_error *why, lf_results *out)
+{
+  judge j = { o, NULL, false, out };
+  lf_result *r = add (&j, "function_error", -1, LF_RES_NOT_MEASURED);
+  r->incomplete = true;
+  say (r, "%s: %.150s: %.450s", o->samples_n ? "not run to the end" : "not run", why->what, why->why);
+  snprintf (r->fix, sizeof r->fix, "%s", *why->fix ? why->fix : "Put that right, and check again.");
+  return out->nomem ? -1 : 0;
+}
+
 lf_result_word
 lf_results_word (const lf_results *r)
 {

@@ -300,9 +300,12 @@ measure_all (lf_checking *k, lf_error *err)
       if (lf_check_function_run (k, i, &k->failure) < 0)
         break; /* what was measured until now is still told */
     }
+  const lf_observed *failed = k->failure.exit != LF_EXIT_OK && k->observed_n > 0 ? &k->observed[k->observed_n - 1] : NULL;
   for (size_t i = 0; i < k->observed_n; i++)
-    if (lf_check_judge (&k->observed[i], k->baseline, k->a->update, &k->results) < 0)
+    if ((&k->observed[i] != failed || failed->samples_n > 0) && lf_check_judge (&k->observed[i], k->baseline, k->a->update, &k->results) < 0)
       return LF_FAIL_NOMEM (err);
+  if (failed && lf_check_not_run (failed, &k->failure, &k->results) < 0)
+    return LF_FAIL_NOMEM (err);
   return 0;
 }
 

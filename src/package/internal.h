@@ -84,6 +84,8 @@ void lf_zip_fini (lf_zip *z);
 lf_zip_entry *lf_zip_find (const lf_zip *z, const char *name, size_t n);
 /* Every link's target resolved inside the archive's own names; -1 for the first that leads out. */
 int lf_zip_check_links (const lf_zip *z, lf_error *err);
+/* The same, after reading the targets from the zip open at fd, whose directory was read. */
+int lf_zip_read_links (int fd, lf_zip *z, lf_error *err);
 /* Unpacks into the empty folder `root`. Stops at max_bytes whatever the directory declares. */
 int lf_zip_unpack (int fd, lf_zip *z, const char *root, int64_t max_bytes, lf_error *err);
 /* lf_package_open, with the digest as the cache writes it. */

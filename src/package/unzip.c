@@ -356,6 +356,13 @@ unpack_files (job *j, lf_error *err)
 }
 
 int
+lf_zip_read_links (int fd, lf_zip *z, lf_error *err)
+{
+  job j = { .z = z, .path = z->path, .fd = fd, .lock = PTHREAD_MUTEX_INITIALIZER };
+  return read_links (&j, err);
+}
+
+int
 lf_zip_unpack (int fd, lf_zip *z, const char *root, int64_t max_bytes, lf_error *err)
 {
   if (lf_pkg_too_big (z->path, z->bytes, max_bytes, err) != 0)

@@ -88,7 +88,7 @@ lf_store_fail_db (sqlite3 *db, const char *path, int rc, const char *doing, lf_e
         break;
       case SQLITE_CORRUPT:
         LF_FAIL (err, LF_EXIT_IO, path, "save what is left with: sqlite3 FILE .recover | sqlite3 NEW; then move the damaged file away",
-                 "cannot %s: the file is damaged (%s)", doing, text);
+                 "cannot %s: the file is damaged (%s)", doing, sqlite3_errstr (SQLITE_CORRUPT)); /* its last message may be of what came after */
         break;
       case SQLITE_CANTOPEN:
         LF_FAIL (err, LF_EXIT_IO, path, "check that the folder exists and that you may write there, or use another place with --db FILE",

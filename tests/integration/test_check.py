@@ -121,6 +121,17 @@ def test_bad_files(check, settings, where, what):
     assert what in p.stderr
 
 
+@pytest.mark.parametrize("settings", ["memory: 64", "runtime: cobol1", "layer: [nowhere.zip]"])
+def test_what_cannot_run_is_not_green(check, tmp_path, settings):
+    """The status says so, and so does every document."""
+    p, out = check(settings + "\nbudgets: {package: 1 MB}", "--junit", "j.xml", "--markdown", "m.md")
+    assert p.returncode == 2 and out["result"] == "not_measured", out
+    (r,) = out["results"]
+    assert (r["function"], r["budget"], r["result"]) == ("F", "function_error", "not_measured") and r["message"].startswith("not run: ") and r["fix"], r
+    assert '<testsuites name="lambdafit check" tests="1" failures="1"' in (tmp_path / "j.xml").read_text()
+    assert "lambdafit check: failed" in (tmp_path / "m.md").read_text()
+
+
 def test_no_file(run):
     p = run("check")
     assert p.returncode == 2 and "lambdafit.yaml" in p.stderr

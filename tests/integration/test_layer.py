@@ -163,6 +163,23 @@ def test_build_says_when_byte_code_is_what_does_not_fit(layer, tmp_path):
     assert f"with --no-pyc it is {bare['unzipped_bytes'] / 1048576:.2f} MB" in got["note"]
 
 
+def test_build_leaves_no_zip_that_nobody_unpacks(layer, tmp_path):
+    for name, link in (("tab\there.txt", None), ("back\\slash.txt", None), ("out", "/etc/passwd")):
+        site = tmp_path / "site"
+        (site / "pkg").mkdir(parents=True)
+        (site / "pkg/__init__.py").write_text("A = 1\n")
+        (site / name).symlink_to(link) if link else (site / name).write_text("x")
+        layer("build", site, "-o", tmp_path / "l.zip", "--runtime", host_version(), "--no-pyc", status=2, text=True)
+        assert "not written: it would be refused" in layer.stderr and "in the input" in layer.stderr
+        assert not (tmp_path / "l.zip").exists()
+        (site / name).unlink()
+        (site / "same").symlink_to("pkg")
+        layer("build", site, "-o", tmp_path / "l.zip", "--runtime", host_version(), "--no-pyc", text=True)
+        assert layer("check", tmp_path / "l.zip", "--runtime", host_version(), "--json")["problems"] == []
+        shutil.rmtree(site)
+        (tmp_path / "l.zip").unlink()
+
+
 def test_programs_for_another_processor_are_compiled_anew(layer, tmp_path):
     if os.uname().machine != "x86_64":
         pytest.skip("the program is this machine's")
