@@ -129,7 +129,7 @@ read_segments (reader *r, const Elf64_Ehdr *h, lf_elf *out)
         return damaged (r, "it is cut off: a segment lies beyond its end");
       if (p->p_type == PT_LOAD && ((p->p_vaddr ^ p->p_offset) & 4095))
         out->misaligned = true;
-      if (p->p_type == PT_INTERP && p->p_filesz > 1 && p->p_filesz < NAME_MAX_BYTES)
+      if (p->p_type == PT_INTERP && !out->interpreter && p->p_filesz > 1 && p->p_filesz < NAME_MAX_BYTES)
         {
           out->interpreter = calloc (1, p->p_filesz + 1);
           if (!out->interpreter)
