@@ -348,6 +348,23 @@ list_names (const lf_template *t, char *out, size_t size)
     n += (size_t) snprintf (out + n, size - n, "%s%.60s", i ? ", " : "", t->functions[i].logical_id);
 }
 
+/* A name that is no function: what the template has under it is said. Always -1. */
+static int
+no_such_function (const lf_template *t, const char *name, const char *names, lf_error *err)
+{
+  for (size_t i = 0; i < t->others_n; i++)
+    {
+      const lf_template_other *o = &t->others[i];
+      if (strcmp (o->logical_id, name) != 0)
+        continue;
+      if (o->left_out)
+        return LF_FAIL (err, LF_EXIT_USAGE, name, "give the parameters that its condition asks for with --parameter NAME=VALUE", "%s:%d: its condition does not hold, so it is left out",
+                        t->path, o->line);
+      return LF_FAIL (err, LF_EXIT_USAGE, name, names, "%s:%d: it is no function but of type %.100s", t->path, o->line, o->type);
+    }
+  return LF_FAIL (err, LF_EXIT_USAGE, name, names, "%s has no function of this logical id or name", t->path);
+}
+
 static const lf_template_function *
 choose_one (const lf_args *a, const lf_template *t, lf_error *err)
 {
@@ -363,7 +380,7 @@ choose_one (const lf_args *a, const lf_template *t, lf_error *err)
     }
   const lf_template_function *fn = lf_template_function_find (t, a->rest[0]);
   if (!fn)
-    (void) LF_FAIL (err, LF_EXIT_USAGE, a->rest[0], names, "%s has no function of this logical id or name", t->path);
+    (void) no_such_function (t, a->rest[0], names, err);
   return fn;
 }
 
@@ -458,7 +475,7 @@ from_template_all (const lf_args *a, const lf_profile *p, lf_targets *out, lf_er
       bool skip;
       const lf_template_function *fn = a->rest_n ? lf_template_function_find (t, a->rest[i]) : &t->functions[i];
       if (!fn)
-        return LF_FAIL (err, LF_EXIT_USAGE, a->rest[i], names, "%s has no function of this logical id or name", t->path);
+        return no_such_function (t, a->rest[i], names, err);
       if (prepare_function (a, p, out, fn, false, &out->fns[out->n], &skip, err) == 0)
         {
           out->n++;

@@ -231,6 +231,37 @@ check_code (checking *c)
     tpl_deploy (c->t, LF_TPL_WARNING, place (c, "Handler"), fn->logical_id, "Handler", "inline code is put into the file %s, so the handler is index.FUNCTION", fn->inline_file);
 }
 
+/* Snapshots are of published versions, of some runtimes, and of functions with the least /tmp (the developer guide, snapstart.md). */
+static void
+check_snapstart (checking *c)
+{
+  lf_runtime_info rt;
+  lf_error ignored = { 0 };
+  const lf_function *f = &c->fn->f;
+  c->t->where_id = c->fn->logical_id;
+  c->t->where_property = "SnapStart.ApplyOn";
+  const tpl_node *on = tpl_resolve (c->t, tpl_get (tpl_get (c->props, "SnapStart"), "ApplyOn"));
+  if (!tpl_text (on) || on->guess)
+    return;
+  const tpl_node *at = place (c, "SnapStart.ApplyOn");
+  const char *id = c->fn->logical_id;
+  if (strcmp (on->u.s, "None") == 0)
+    return;
+  if (strcmp (on->u.s, "PublishedVersions") != 0)
+    {
+      tpl_deploy (c->t, LF_TPL_ERROR, at, id, "SnapStart.ApplyOn",
+                  "1 validation error detected: Value '%.60s' at 'snapStart.applyOn' failed to satisfy constraint: Member must satisfy enum value set: [PublishedVersions, None]",
+                  on->u.s);
+      return;
+    }
+  bool known = f->runtime && !guessed (c, TPL_SET_RUNTIME) && lf_runtime_parse (f->runtime, &rt, &ignored) == 0;
+  if (known && (rt.kind == LF_RT_NODEJS || rt.kind == LF_RT_PROVIDED || (rt.kind == LF_RT_PYTHON && rt.minor < 12)))
+    tpl_deploy (c->t, LF_TPL_ERROR, at, id, "SnapStart.ApplyOn", "%.60s is not supported for SnapStart enabled functions.", rt.id);
+  if (f->tmp_mb != LF_NONE && f->tmp_mb > c->profile->tmp_default_mb)
+    tpl_deploy (c->t, LF_TPL_ERROR, at, id, "SnapStart.ApplyOn", "SnapStart is for functions with %" PRId64 " MB of ephemeral storage, not %" PRId64, c->profile->tmp_default_mb,
+                f->tmp_mb);
+}
+
 static void
 check_deployment (checking *c)
 {
@@ -266,6 +297,7 @@ check_function (checking *c)
   check_environment (c);
   check_async (c);
   check_code (c);
+  check_snapstart (c);
   check_deployment (c);
 }
 

@@ -125,6 +125,8 @@ def test_parameters(run, app):
     assert json.loads(r.stdout)["name"] == "local-prod-hello", r.stderr
     assert run("run", "OnlyProd", "--parameter", "Stage=prod", "--layer", "layer", "--quiet", cwd=app).returncode == 0
     r = run("run", "OnlyProd", cwd=app)
+    assert r.returncode == 2 and "its condition does not hold" in r.stderr and "--parameter" in r.stderr
+    r = run("run", "OnlyProf", cwd=app)
     assert r.returncode == 2 and "no function of this logical id" in r.stderr
     r = run("run", "Hello", "--parameter", "Stage=test", cwd=app)
     assert r.returncode == 2 and "AllowedValues" in r.stderr

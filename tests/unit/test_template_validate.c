@@ -35,6 +35,7 @@ validated (const char *text)
 
 #define LAMBDA "Resources:\n  F:\n    Type: AWS::Lambda::Function\n    Properties:\n      Role: r\n      Code: src\n"
 #define PLAIN LAMBDA "      Handler: app.main\n      Runtime: python3.12\n" /* 8 lines */
+#define PLAIN_OLD LAMBDA "      Handler: app.main\n      Runtime: python3.11\n"
 #define SERVERLESS "Transform: AWS::Serverless-2016-10-31\nResources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: src\n      Handler: app.main\n      Runtime: python3.12\n"
 #define LONG64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
@@ -97,6 +98,9 @@ static const struct { const char *text; int line; const char *property, *message
   { SERVERLESS "Outputs:\n  A: {Value: !GetAtt [Gg, Arn]}\n", 10, "Outputs.A", "Fn::GetAtt names Gg" },
   { SERVERLESS "Outputs:\n  A: {Value: a, Condition: C}\n", 10, "Outputs.A.Condition", "no condition \"C\"" },
   { SERVERLESS "Conditions:\n  A: !And [!Condition B, !Equals [a, b]]\n", 10, "Conditions.A", "no condition \"B\"" },
+  { SERVERLESS "      SnapStart: {ApplyOn: Always}\n", 9, "SnapStart.ApplyOn", "[PublishedVersions, None]" },
+  { SERVERLESS "      EphemeralStorage: {Size: 513}\n      SnapStart: {ApplyOn: PublishedVersions}\n", 10, "SnapStart.ApplyOn", "512 MB of ephemeral storage, not 513" },
+  { PLAIN_OLD "      SnapStart: {ApplyOn: PublishedVersions}\n", 9, "SnapStart.ApplyOn", "python3.11 is not supported for SnapStart" },
   { SERVERLESS "  G:\n    Type: AWS::Serverless::Funktion\n    Properties: {CodeUri: a}\n", 10, "Type", "did you mean AWS::Serverless::Function?" },
 };
 
@@ -106,7 +110,7 @@ test_names_from_elsewhere (void **state)
 {
   (void) state;
   static const char *const texts[] = {
-    SERVERLESS "      AutoPublishAlias: live\n      Policies: [!Ref AWS::NoValue]\n      Tags: {A: !Sub '${F.Arn}-${AWS::Region}-${!N}', B: !Sub ['${X}', {X: 1}]}\n"
+    SERVERLESS "      AutoPublishAlias: live\n      SnapStart: {ApplyOn: PublishedVersions}\n      EphemeralStorage: {Size: 512}\n      Policies: [!Ref AWS::NoValue]\n      Tags: {A: !Sub '${F.Arn}-${AWS::Region}-${!N}', B: !Sub ['${X}', {X: 1}]}\n"
                "  S: {Type: 'AWS::CloudFormation::Stack', Properties: {A: !Ref FRole, B: !Ref ServerlessRestApi, C: !GetAtt FAliaslive.Arn}}\n"
                "Outputs:\n  A: {Value: !GetAtt FUrl.FunctionUrl}\n  B: {Value: !Ref F.Version}\n  C: {Value: !GetAtt S.Outputs.X}\n"
                "  D: {Value: !Sub 'https://${ServerlessHttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}/'}\n  E: {Value: !GetAtt FRole.Arn}\n",
