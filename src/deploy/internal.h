@@ -12,6 +12,7 @@
 #define LF_DEP_FUNCTIONS_MAX 1000
 #define LF_DEP_VERSIONS_MAX 200
 #define LF_DEP_ALIASES_MAX 200
+#define LF_DEP_LAYERS_MAX 1000
 #define LF_DEP_LAYER_VERSIONS_MAX 1000
 #define LF_DEP_DESCRIPTION_MAX 256 /* of functions, versions, aliases and layers, as on Lambda */
 #define LF_DEP_POLICY_MAX ((size_t) 20 << 10) /* as on Lambda */

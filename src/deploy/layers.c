@@ -194,11 +194,20 @@ version_new (lf_dep_layer *l, const lf_dep_upload *u)
   return v;
 }
 
+static int
+check_room (const lf_deploy *d, lf_refusal *no)
+{
+  size_t n = 0;
+  for (const lf_dep_layer *l = d->layers; l; l = l->next)
+    n += l->versions->child != NULL;
+  return n < LF_DEP_LAYERS_MAX ? 0 : lf_dep_no (no, LF_SVC_INVALID_PARAMETER_VALUE, "lambdafit keeps at most %d layers: delete some", LF_DEP_LAYERS_MAX);
+}
+
 static cJSON *
 publish (lf_deploy *d, const lf_dep_publishing *p, const lf_dep_upload *u, lf_refusal *no)
 {
   lf_dep_layer *l = find_layer (d, p->name);
-  if (lf_dep_check_layer_shape (u->request, no) < 0)
+  if (lf_dep_check_layer_shape (u->request, no) < 0 || (!l && check_room (d, no) < 0))
     return NULL;
   if (!l && !(l = lf_dep_layer_new (d, p->name, lf_dep_region (d, p->region))))
     {
