@@ -334,14 +334,15 @@ def test_timeout_for_want_of_cpu(judge, quick_platform):
 def test_init_advice(judge, quick_platform):
     """Init slow for its share of the CPU; what a larger size would change is computed from what it used."""
     profile = quick_platform(12000)
-    # Near from 10.8 s on: what the start of the process took is counted, so that the rest is there for a machine that stands still.
+    # Near from 10.8 s on, too late at 12. Here it is counted from the process's birth, by the daemon from its exec, and a busy machine may let pass a part of
+    # a second between them; what the start of the process took is in it, so that the rest is there for a machine that stands still.
     code = simple("return 1", "import os, time\nwhile time.process_time() < 0.3: pass\n"
                               "began = int(open('/proc/self/stat').read().rsplit(')', 1)[1].split()[19]) / os.sysconf('SC_CLK_TCK')\n"
                               "if os.environ['AWS_LAMBDA_FUNCTION_MEMORY_SIZE'] == '128':\n"
-                              "    while time.clock_gettime(time.CLOCK_BOOTTIME) - began < 10.85: time.sleep(0.01)\n")
+                              "    while time.clock_gettime(time.CLOCK_BOOTTIME) - began < 11.2: time.sleep(0.01)\n")
     for _ in range(6):
         bad = judge(code, "--profile", profile, memory=128)
-        if "init_timeout" not in bad.violations:  # the machine stood still just then, and it was too late to be near
+        if "init_near" in bad.violations:  # else the machine stood still just then, and it was too late to be near, or too early
             break
     assert "init_near" in bad.violations, bad
     told = re.search(r"At 1769 MB, one whole CPU, init would take about ([\d.]+) (m?)s", bad.violations["init_near"]["fix"])
