@@ -112,6 +112,18 @@ add_json_violation (const lf_violation *one, void *user)
   return j && cJSON_AddItemToArray (user, j) ? 0 : -1;
 }
 
+/* The keys that `run --json` has besides: the response is not kept in a log, and of an error's body its type and message. */
+static int
+add_answer (cJSON *o, const lf_record *r)
+{
+  if (!cJSON_AddNullToObject (o, "response"))
+    return -1;
+  if (!r->error_type)
+    return cJSON_AddNullToObject (o, "error") ? 0 : -1;
+  cJSON *error = cJSON_AddObjectToObject (o, "error");
+  return error && lf_json_add_str (error, "errorType", r->error_type) == 0 && lf_json_add_str (error, "errorMessage", r->error_message) == 0 ? 0 : -1;
+}
+
 static int
 print_json_row (const lf_record *r, lf_log_view *v)
 {
@@ -123,7 +135,7 @@ print_json_row (const lf_record *r, lf_log_view *v)
     lf_cost_of_record (v->profile, v->a->region ? v->a->region : r->region, r, &cost);
   cJSON *list = o ? cJSON_AddArrayToObject (o, "violations") : NULL;
   lf_error err = { 0 };
-  if (!list || lf_json_add_money (o, "cost_usd", &cost, cost.total) < 0
+  if (!list || add_answer (o, r) < 0 || lf_json_add_money (o, "cost_usd", &cost, cost.total) < 0
       || lf_store_violations (v->store, NULL, r->request_id, add_json_violation, list, &err) < 0 || lf_json_print (o, &b) < 0)
     return -1;
   printf ("%s\n", b.data);

@@ -444,7 +444,12 @@ def test_client_commands(serve, run, target):
     lines = run("log", "--db", d.db, "--json").stdout.splitlines()
     assert [json.loads(x)["status"] for x in lines] == ["ok", "function_error"]
     assert len(run("log", "--db", d.db, "--errors").stdout.splitlines()) == 1
-    rid = json.loads(lines[0])["request_id"]
+    good, bad = map(json.loads, lines)
+    measured = json.loads(run("run", target, "--json", "--quiet").stdout)["invocations"][0]
+    assert set(measured) <= set(good), set(measured) - set(good)  # the same keys
+    assert good["response"] is None and good["error"] is None
+    assert bad["error"] == {"errorType": bad["error_type"], "errorMessage": bad["error_message"]} and bad["error_type"]
+    rid = good["request_id"]
     assert "heard" in run("log", "--db", d.db, "--explain", rid).stdout
 
 
