@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the integration tests share: the built program, a daemon for a test, and the proof that nothing is left behind."""
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
@@ -46,6 +47,19 @@ def wait_for(condition, what, seconds=60.0):
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds} s: {what}")
         time.sleep(0.01)
+
+
+def wait_for_a_watch():
+    """Until a daemon can watch its function's files: Linux gives all programs of a user 128 inotify instances together, and others may have them."""
+    libc = ctypes.CDLL(None)
+
+    def free():
+        fd = libc.inotify_init1(os.O_CLOEXEC)
+        if fd >= 0:
+            os.close(fd)
+        return fd >= 0
+
+    wait_for(free, "an inotify instance is free")
 
 
 class Gate:

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from conftest import wait_for
+from conftest import wait_for, wait_for_a_watch
 
 HANDLER = '''
 import socket
@@ -20,6 +20,11 @@ def lambda_handler(event, context):
         socket.create_connection(("127.0.0.1", event["gate"])).recv(1)
     return [WORD, "{tag}", count]
 '''
+
+
+@pytest.fixture(autouse=True)
+def watch():
+    wait_for_a_watch()
 
 
 @pytest.fixture

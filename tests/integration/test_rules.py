@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from conftest import BUILD, PYTHON, SRC, environment, wait_for
+from conftest import BUILD, PYTHON, SRC, environment, wait_for, wait_for_a_watch
 
 # Debian's libraries, as a layer would bring them: the sandbox shows /usr, but not as a place of modules.
 LIBRARIES = 'import sys\nsys.path.append("/usr/lib/python3/dist-packages")\n'
@@ -784,6 +784,7 @@ def test_what_others_refuse_is_in_their_log(run, too_large, tmp_path, command):
 
 
 def test_a_change_that_is_refused_is_in_the_log(serve, function):
+    wait_for_a_watch()
     f = function("f", {"lambda_function.py": simple("return 1")})
     d = serve(f, args=["--interpreter", PYTHON, "--memory", "512"])
     assert d.invoke("f").json == 1
