@@ -50,16 +50,18 @@ def wait_for(condition, what, seconds=60.0):
 
 
 def wait_for_a_watch():
-    """Until a daemon can watch its function's files: Linux gives all programs of a user 128 inotify instances together, and others may have them."""
+    """Until a daemon can watch the files of some functions, and make another watch at each reload: Linux gives all programs of a user 128 inotify
+    instances together, and others may have them."""
     libc = ctypes.CDLL(None)
 
     def free():
-        fd = libc.inotify_init1(os.O_CLOEXEC)
-        if fd >= 0:
-            os.close(fd)
-        return fd >= 0
+        fds = [libc.inotify_init1(os.O_CLOEXEC) for _ in range(8)]
+        for fd in fds:
+            if fd >= 0:
+                os.close(fd)
+        return min(fds) >= 0
 
-    wait_for(free, "an inotify instance is free")
+    wait_for(free, "some inotify instances are free")
 
 
 class Gate:
