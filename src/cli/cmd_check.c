@@ -302,8 +302,11 @@ measure_all (lf_checking *k, lf_error *err)
     }
   const lf_observed *failed = k->failure.exit != LF_EXIT_OK && k->observed_n > 0 ? &k->observed[k->observed_n - 1] : NULL;
   for (size_t i = 0; i < k->observed_n; i++)
-    if ((&k->observed[i] != failed || failed->samples_n > 0) && lf_check_judge (&k->observed[i], k->baseline, k->a->update, &k->results) < 0)
-      return LF_FAIL_NOMEM (err);
+    {
+      const lf_observed *o = &k->observed[i];
+      if ((o != failed || o->samples_n > 0) && lf_check_judge (o, k->baseline, k->a->update, &k->results) < 0)
+        return LF_FAIL_NOMEM (err);
+    }
   if (failed && lf_check_not_run (failed, &k->failure, &k->results) < 0)
     return LF_FAIL_NOMEM (err);
   return 0;

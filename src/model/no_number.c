@@ -18,6 +18,18 @@ is_blank (char c)
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+static bool
+begins_value (char before)
+{
+  return before == '[' || before == ':' || before == ',';
+}
+
+static bool
+ends_value (char c)
+{
+  return c == ',' || c == ']' || c == '}';
+}
+
 /* The word that is a whole value at `at`: behind it only what ends a value, or nothing. */
 static const char *
 word_at (lf_str s, size_t at)
@@ -29,7 +41,7 @@ word_at (lf_str s, size_t at)
         continue;
       while (end < s.n && is_blank (s.p[end]))
         end++;
-      return end == s.n || memchr (",]}", s.p[end], 3) != NULL ? words[i] : NULL;
+      return end == s.n || ends_value (s.p[end]) ? words[i] : NULL;
     }
   return NULL;
 }
@@ -48,7 +60,7 @@ find (lf_str s)
       }
     else if (!is_blank (s.p[i]))
       {
-        const char *found = memchr ("[:,", before, 3) != NULL ? word_at (s, i) : NULL;
+        const char *found = begins_value (before) ? word_at (s, i) : NULL;
         if (found != NULL)
           return found;
         before = s.p[i];
