@@ -269,6 +269,10 @@ WEIGHTS = ('import mmap\nfile = open("/var/task/weights.bin", "rb")\nweights = m
            "def lambda_handler(event, context):\n    return len(weights[:PART:4096])\n")
 
 
+# On a busy machine a small function may compute for five seconds, and hears of it.
+SLOW = {"cpu_starved"}
+
+
 def test_mapped_weights_beside_little_memory(judge, function, tmp_path):
     """Weights of 150 MB that every invocation goes through: on Lambda they are read from disk each time unless there is room for them."""
     with open(function("f", {"weights.bin": ""}) / "weights.bin", "wb") as f:
@@ -276,12 +280,12 @@ def test_mapped_weights_beside_little_memory(judge, function, tmp_path):
     code = WEIGHTS.replace("PART", "")
     bad = judge(code, memory=128, count=5)
     v = bad.violations["page_cache"]
-    assert set(bad.status) == {"ok"} and list(bad.violations) == ["page_cache"] and v["severity"] == "near" and v["times"] == 1, bad
+    assert set(bad.status) == {"ok"} and set(bad.violations) - SLOW == {"page_cache"} and v["severity"] == "near" and v["times"] == 1, bad
     assert re.search(r"holds [\d.]+ MB and went through 1[45]\d(\.\d)? MB of mapped files", v["message"]), v
     good = judge(code, *bad.fix("page_cache"), count=5)
-    assert good.status == ["ok"] * 5 and not good.violations, good
+    assert good.status == ["ok"] * 5 and not set(good.violations) - SLOW, good
     part = judge(WEIGHTS.replace("PART", "40 << 20"), memory=128, count=5)  # the rest of it is in memory as well, but nobody needs it
-    assert part.status == ["ok"] * 5 and not part.violations, part
+    assert part.status == ["ok"] * 5 and not set(part.violations) - SLOW, part
 
 
 def test_memory_grows_until_it_is_killed(judge):
