@@ -304,7 +304,8 @@ measure_all (lf_checking *k, lf_error *err)
   for (size_t i = 0; i < k->observed_n; i++)
     {
       const lf_observed *o = &k->observed[i];
-      if ((o != failed || o->samples_n > 0) && lf_check_judge (o, k->baseline, k->a->update, &k->results) < 0)
+      bool measured = !failed || o != failed || failed->samples_n > 0;
+      if (measured && lf_check_judge (o, k->baseline, k->a->update, &k->results) < 0)
         return LF_FAIL_NOMEM (err);
     }
   if (failed && lf_check_not_run (failed, &k->failure, &k->results) < 0)
