@@ -185,6 +185,9 @@ const tpl_node *tpl_resolve (tpl *t, const tpl_node *n);
 const tpl_node *tpl_unresolved (tpl *t, const tpl_node *at, const char *text); /* a guess */
 /* ---- functions of lists and texts: lists.c, sub.c ---- */
 const tpl_node *tpl_fn_sub (tpl *t, const tpl_node *at, const tpl_node *arg);
+/* The next ${...} of such a text: where it opens, and what is in it without the blanks around it; *at goes on behind it. A literal begins with "!". */
+bool tpl_sub_next (const char **at, const char **open, const char **name, size_t *n);
+bool tpl_sub_name_valid (const char *s, size_t n);
 const tpl_node *tpl_fn_join (tpl *t, const tpl_node *at, const tpl_node *arg);
 const tpl_node *tpl_fn_select (tpl *t, const tpl_node *at, const tpl_node *arg);
 const tpl_node *tpl_fn_split (tpl *t, const tpl_node *at, const tpl_node *arg);

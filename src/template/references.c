@@ -3,7 +3,6 @@
  * Names that lead nowhere, in all of a template: a deployment refuses it for each, also where no function reads them (the policy of a role, an
  * event's queue, an output). What functions are made of was resolved before; the same finding is not said again.
  */
-#include <ctype.h>
 #include <string.h>
 
 #include "validate.h"
@@ -56,30 +55,14 @@ look_up_condition (tpl *t, const tpl_node *name)
   say (t, name, text);
 }
 
-static bool
-name_valid (const char *s, size_t n)
-{
-  for (size_t i = 0; i < n; i++)
-    if (!isalnum ((unsigned char) s[i]) && !strchr ("_.:", s[i]))
-      return false;
-  return n > 0;
-}
-
 static void
-walk_sub (tpl *t, const tpl_node *at, const tpl_node *arg)
+walk_sub (tpl *t, const tpl_node *node, const tpl_node *arg)
 {
   const tpl_node *names = tpl_is (arg, TPL_SEQ) && arg->n == 2 ? arg->u.item[1] : NULL;
-  const char *s = tpl_text (tpl_is (arg, TPL_SEQ) && arg->n ? arg->u.item[0] : arg), *open, *close;
-  for (; s && (open = strstr (s, "${")) && (close = strchr (open, '}')); s = close + 1)
-    {
-      const char *p = open + 2, *end = close;
-      while (p < end && isspace ((unsigned char) *p))
-        p++;
-      while (end > p && isspace ((unsigned char) end[-1]))
-        end--;
-      if (name_valid (p, (size_t) (end - p)) && tpl_find (names, p, (size_t) (end - p)) < 0)
-        look_up (t, at, memchr (p, '.', (size_t) (end - p)) ? "Fn::GetAtt" : "Ref", p, (size_t) (end - p), true);
-    }
+  const char *at = tpl_text (tpl_is (arg, TPL_SEQ) && arg->n ? arg->u.item[0] : arg), *open, *name;
+  for (size_t n; at && tpl_sub_next (&at, &open, &name, &n);)
+    if (tpl_sub_name_valid (name, n) && tpl_find (names, name, n) < 0)
+      look_up (t, node, memchr (name, '.', n) ? "Fn::GetAtt" : "Ref", name, n, true);
 }
 
 static void

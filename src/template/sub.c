@@ -17,13 +17,29 @@ typedef struct sub
   bool guess;
 } sub;
 
-static bool
-name_valid (const char *s, size_t n)
+bool
+tpl_sub_name_valid (const char *s, size_t n)
 {
   for (size_t i = 0; i < n; i++)
     if (!isalnum ((unsigned char) s[i]) && !strchr ("_.:", s[i]))
       return false;
   return n > 0;
+}
+
+bool
+tpl_sub_next (const char **at, const char **open, const char **name, size_t *n)
+{
+  const char *close = (*open = strstr (*at, "${")) ? strchr (*open, '}') : NULL;
+  if (!close)
+    return false;
+  *name = *open + 2;
+  *n = (size_t) (close - *name);
+  while (*n && isspace ((unsigned char) **name))
+    ++*name, --*n;
+  while (*n && isspace ((unsigned char) (*name)[*n - 1]))
+    --*n;
+  *at = close + 1;
+  return true;
 }
 
 /* A value put into text: a list's items are set one after another with commas, as a parameter that is a list was given. */
@@ -45,11 +61,7 @@ add_value (sub *s, const tpl_node *v, const char *name)
 static void
 add_name (sub *s, const char *p, size_t n)
 {
-  while (n && isspace ((unsigned char) *p))
-    p++, n--;
-  while (n && isspace ((unsigned char) p[n - 1]))
-    n--;
-  if (!name_valid (p, n))
+  if (!tpl_sub_name_valid (p, n))
     {
       tpl_here (s->t, LF_TPL_ERROR, s->at,
                 "${%.*s} in Fn::Sub is no name: only letters, digits, \"_\", \".\" and \":\" may be in one (write ${!...} for text that is to stay)",
@@ -74,23 +86,20 @@ add_name (sub *s, const char *p, size_t n)
 static void
 expand (sub *s, const char *p)
 {
-  for (const char *open; (open = strstr (p, "${")) != NULL;)
+  const char *from = p, *open, *name;
+  for (size_t n; tpl_sub_next (&p, &open, &name, &n); from = p)
     {
-      const char *close = strchr (open, '}');
-      if (!close)
-        break;
-      lf_buf_add (&s->out, p, (size_t) (open - p));
+      lf_buf_add (&s->out, from, (size_t) (open - from));
       if (open[2] == '!')
         {
           lf_buf_adds (&s->out, "${");
-          lf_buf_add (&s->out, open + 3, (size_t) (close + 1 - (open + 3)));
+          lf_buf_add (&s->out, open + 3, (size_t) (p - (open + 3)));
         }
       else
-        add_name (s, open + 2, (size_t) (close - (open + 2)));
-      p = close + 1;
+        add_name (s, name, n);
       tpl_work (s->t, 1);
     }
-  lf_buf_adds (&s->out, p);
+  lf_buf_adds (&s->out, from);
 }
 
 const tpl_node *
