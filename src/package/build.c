@@ -100,23 +100,18 @@ summarise (const char *root, const char *out, lf_build_result *res, lf_error *er
   return lf_pkg_file_sha (fd, out, res->sha256, err);
 }
 
-/* What nobody could unpack is not left behind: names and links of the inputs that no package may have. */
+/* What nobody could unpack is not written: names and links of the inputs that no package may have. */
 static int
-check_written (const char *out, lf_error *err)
+check_unpacks (int fd, const char *out, lf_error *err)
 {
   lf_zip z;
   lf_error why = { 0 };
-  struct stat st;
-  LF_CLEANUP (lf_closep) int fd = open (out, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0 || fstat (fd, &st) != 0 || !S_ISREG (st.st_mode)) /* a pipe or a device has it already */
-    return 0;
   int r = lf_zip_read (fd, out, &z, &why);
   if (r == 0)
     r = lf_zip_read_links (fd, &z, &why);
   lf_zip_fini (&z);
   if (r == 0)
     return 0;
-  (void) unlink (out);
   return LF_FAIL (err, why.exit, out, "rename that file in the input or leave it out; a link may only lead to what is in the package", "not written: it would be %s", why.why);
 }
 
@@ -144,9 +139,7 @@ lf_layer_build (const lf_strv *inputs, const char *out, const lf_build_options *
     return -1;
   int r = lf_layer_stage (inputs, b.root, o, res->note, err);
   if (r == 0)
-    r = lf_zip_write (b.root, out, 0, o, err);
-  if (r == 0)
-    r = check_written (out, err);
+    r = lf_zip_write (b.root, out, 0, o, check_unpacks, err);
   if (r == 0)
     r = summarise (b.root, out, res, err);
   lf_pkg_cache_abort (&b);

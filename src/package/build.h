@@ -18,7 +18,10 @@ int lf_stage_input (const char *input, const lf_build_options *o, const char *ro
 int lf_stage_wheel (const char *wheel, const lf_build_options *o, const char *root, lf_error *err);
 int lf_wheel_fits (const char *wheel, const lf_build_options *o, lf_error *err);
 
-/* Every file below root in a fixed order, with a fixed time and clean rights; the result replaces `out` whole. level 0: zlib's default. */
-int lf_zip_write (const char *root, const char *out, int level, const lf_build_options *o, lf_error *err);
+/* Looks at a zip, open at fd, before it takes the place of `out`. */
+typedef int lf_zip_judge (int fd, const char *out, lf_error *err);
+/* Every file below root in a fixed order, with a fixed time and clean rights; the result replaces `out` whole, when the judge (or NULL) agrees. level 0:
+ * zlib's default. */
+int lf_zip_write (const char *root, const char *out, int level, const lf_build_options *o, lf_zip_judge *judge, lf_error *err);
 
 #endif

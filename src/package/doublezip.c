@@ -196,7 +196,7 @@ pack_inner (job *j)
   char hex[65];
   if (!zip)
     return LF_FAIL_NOMEM (j->err);
-  if (lf_zip_write (j->inner, zip, 0, &j->o->build, j->err) != 0 || chmod (zip, 0644) != 0)
+  if (lf_zip_write (j->inner, zip, 0, &j->o->build, NULL, j->err) != 0 || chmod (zip, 0644) != 0)
     return -1;
   LF_CLEANUP (lf_closep) int fd = open (zip, O_RDONLY | O_CLOEXEC);
   if (fd < 0 || lf_pkg_file_sha (fd, zip, hex, j->err) != 0)
@@ -267,7 +267,7 @@ make (job *j, const lf_strv *inputs, const char *out, const char *work)
     return -1;
   if (j->o->build.progress)
     j->o->build.progress (j->o->build.user, "measuring", 0);
-  return measure_init (j, work) != 0 || lf_zip_write (j->outer, out, 1, NULL, j->err) != 0 || outer_size (j, out) != 0 ? -1 : 0;
+  return measure_init (j, work) != 0 || lf_zip_write (j->outer, out, 1, NULL, NULL, j->err) != 0 || outer_size (j, out) != 0 ? -1 : 0;
 }
 
 int

@@ -89,8 +89,21 @@ add_all (zip_t *z, const char *root, int level, const char *out, lf_error *err)
   return r;
 }
 
+static int
+put_in_place (const char *tmp, const char *out, lf_zip_judge *judge, lf_error *err)
+{
+  LF_CLEANUP (lf_closep) int fd = judge ? open (tmp, O_RDONLY | O_CLOEXEC) : -1;
+  if (judge && fd >= 0 && judge (fd, out, err) != 0)
+    return -1;
+  mode_t mask = umask (0);
+  umask (mask);
+  if ((judge && fd < 0) || chmod (tmp, 0666 & ~mask) != 0 || rename (tmp, out) != 0)
+    return LF_FAIL (err, LF_EXIT_IO, out, "choose a folder you may write to", "cannot be put in place: %s", strerror (errno));
+  return 0;
+}
+
 int
-lf_zip_write (const char *root, const char *out, int level, const lf_build_options *o, lf_error *err)
+lf_zip_write (const char *root, const char *out, int level, const lf_build_options *o, lf_zip_judge *judge, lf_error *err)
 {
   int code = 0;
   if (lf_is_no_file (out))
@@ -115,13 +128,8 @@ lf_zip_write (const char *root, const char *out, int level, const lf_build_optio
       unlink (tmp);
       return -1;
     }
-  mode_t mask = umask (0);
-  umask (mask);
-  if (chmod (tmp, 0666 & ~mask) != 0 || rename (tmp, out) != 0)
-    {
-      int e = errno;
-      unlink (tmp);
-      return LF_FAIL (err, LF_EXIT_IO, out, "choose a folder you may write to", "cannot be put in place: %s", strerror (e));
-    }
-  return 0;
+  int r = put_in_place (tmp, out, judge, err);
+  if (r != 0)
+    unlink (tmp);
+  return r;
 }

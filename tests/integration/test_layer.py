@@ -176,6 +176,10 @@ def test_build_leaves_no_zip_that_nobody_unpacks(layer, tmp_path):
         (site / "same").symlink_to("pkg")
         layer("build", site, "-o", tmp_path / "l.zip", "--runtime", host_version(), "--no-pyc", text=True)
         assert layer("check", tmp_path / "l.zip", "--runtime", host_version(), "--json")["problems"] == []
+        before = (tmp_path / "l.zip").read_bytes()
+        (site / name).symlink_to(link) if link else (site / name).write_text("x")
+        layer("build", site, "-o", tmp_path / "l.zip", "--runtime", host_version(), "--no-pyc", status=2, text=True)
+        assert (tmp_path / "l.zip").read_bytes() == before and sorted(p.name for p in tmp_path.glob("l.zip*")) == ["l.zip"]  # the earlier one is still there
         shutil.rmtree(site)
         (tmp_path / "l.zip").unlink()
 
