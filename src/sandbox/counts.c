@@ -283,79 +283,84 @@ lf_sandbox_tasks_again (const lf_sandbox *s, lf_sb_tasks *t)
   return found > 0;
 }
 
-static bool
-process_wants_cpu (pid_t pid, int *left)
-{
-  char path[64];
-  bool wants = false;
-  snprintf (path, sizeof path, "/proc/%d/task", (int) pid);
-  DIR *d = opendir (path);
-  for (struct dirent *e; d && !wants && *left > 0 && (e = readdir (d));)
-    {
-      task one = { .pid = pid, .tid = (pid_t) strtol (e->d_name, NULL, 10) };
-      if (one.tid <= 0)
-        continue;
-      (*left)--;
-      wants = read_task (&one) && one.state == 'R';
-    }
-  if (d)
-    closedir (d);
-  return wants;
-}
+/* One task of the sandbox; false ends the walk. */
+typedef bool task_seen (const task *one, pid_t runtime, void *user);
 
-bool
-lf_sandbox_wants_cpu (const lf_sandbox *s, int64_t *cpu_us)
+static void
+each_task (const lf_sandbox *s, task_seen *see, void *user)
 {
   counting c = { .n = 0 };
-  bool wants = false;
   int left = LF_SB_TASKS_MAX;
-  pid_t top = lf_sandbox_pid (s);
-  *cpu_us = lf_sb_group_cpu_us (s);
-  if (top > 0 && *cpu_us != LF_NONE)
-    children (&c, top);
-  for (; c.next < c.n && left > 0 && !wants; c.next++)
-    {
-      wants = process_wants_cpu (c.pid[c.next], &left);
-      children (&c, c.pid[c.next]);
-    }
-  return wants;
-}
-
-void
-lf_sandbox_tasks (const lf_sandbox *s, lf_sb_tasks *t)
-{
-  counting c = { .n = 0 };
-  lf_sb_tasks now = { .n = 0 };
-  int64_t cpu[LF_SB_TASKS_MAX], sum = 0;
   pid_t top = lf_sandbox_pid (s);
   if (top > 0)
     children (&c, top);
-  for (; c.next < c.n && now.n < LF_SB_TASKS_MAX; c.next++)
+  for (; c.next < c.n && left > 0; c.next++)
     {
       char path[64];
       children (&c, c.pid[c.next]);
       snprintf (path, sizeof path, "/proc/%d/task", (int) c.pid[c.next]);
       DIR *d = opendir (path);
-      for (struct dirent *e; d && (e = readdir (d)) && now.n < LF_SB_TASKS_MAX;)
+      for (struct dirent *e; d && left > 0 && (e = readdir (d));)
         {
           task one = { .pid = c.pid[c.next], .tid = (pid_t) strtol (e->d_name, NULL, 10) };
-          if (one.tid <= 0 || !read_task (&one))
-            continue;
-          int64_t before = ticks_before (t, one.tid);
-          now.cpu_ticks[now.n] = one.cpu_ticks;
-          if (one.tid != c.pid[0] && before == LF_NONE && at_work (&one, c.pid[0]))
-            {
-              now.left_running += one.state != 'R';
-              if (one.state == 'R')
-                suspect (&now, &one);
-            }
-          sum += cpu[now.n] = now.cpu_ticks[now.n] - (before == LF_NONE ? 0 : before);
-          now.tid[now.n++] = one.tid;
+          if (one.tid > 0 && read_task (&one))
+            left = see (&one, c.pid[0], user) ? left - 1 : 0;
         }
       if (d)
         closedir (d);
     }
-  for (size_t i = 0; i < now.n; i++)
-    now.busy += cpu[i] >= 10 && cpu[i] * 10 >= sum; /* ticks of 10 ms */
-  *t = now;
+}
+
+static bool
+see_running (const task *one, pid_t runtime, void *user)
+{
+  (void) runtime;
+  bool *wants = user;
+  *wants = one->state == 'R';
+  return !*wants;
+}
+
+bool
+lf_sandbox_wants_cpu (const lf_sandbox *s, int64_t *cpu_us)
+{
+  bool wants = false;
+  *cpu_us = lf_sb_group_cpu_us (s);
+  if (*cpu_us != LF_NONE)
+    each_task (s, see_running, &wants);
+  return wants;
+}
+
+typedef struct tasks_look
+{
+  const lf_sb_tasks *before;
+  lf_sb_tasks now;
+  int64_t cpu[LF_SB_TASKS_MAX], sum;
+} tasks_look;
+
+static bool
+see_task (const task *one, pid_t runtime, void *user)
+{
+  tasks_look *l = user;
+  lf_sb_tasks *now = &l->now;
+  int64_t before = ticks_before (l->before, one->tid);
+  now->cpu_ticks[now->n] = one->cpu_ticks;
+  if (one->tid != runtime && before == LF_NONE && at_work (one, runtime))
+    {
+      now->left_running += one->state != 'R';
+      if (one->state == 'R')
+        suspect (now, one);
+    }
+  l->sum += l->cpu[now->n] = one->cpu_ticks - (before == LF_NONE ? 0 : before);
+  now->tid[now->n++] = one->tid;
+  return true;
+}
+
+void
+lf_sandbox_tasks (const lf_sandbox *s, lf_sb_tasks *t)
+{
+  tasks_look l = { .before = t };
+  each_task (s, see_task, &l);
+  for (size_t i = 0; i < l.now.n; i++)
+    l.now.busy += l.cpu[i] >= 10 && l.cpu[i] * 10 >= l.sum; /* ticks of 10 ms */
+  *t = l.now;
 }
