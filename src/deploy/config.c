@@ -106,10 +106,6 @@ check_member (const cJSON *before, const cJSON *v, const char *key, lf_refusal *
     return lf_dep_no (no, LF_SVC_VALIDATION,
                       "1 validation error detected: Value '[%.32s, %.32s]' at 'architectures' failed to satisfy constraint: Member must have length less than or equal to 1",
                       cJSON_GetArrayItem (v, 0)->valuestring, cJSON_GetArrayItem (v, 1)->valuestring);
-  if (strcmp (key, "Description") == 0 && strlen (v->valuestring) > 256)
-    return lf_dep_no (no, LF_SVC_VALIDATION,
-                      "1 validation error detected: Value '%.300s' at 'description' failed to satisfy constraint: Member must have length less than or equal to 256",
-                      v->valuestring);
   if (mode && strcmp (mode, "Active") != 0 && strcmp (mode, "PassThrough") != 0)
     return lf_dep_no (no, LF_SVC_VALIDATION,
                       "1 validation error detected: Value '%.64s' at 'tracingConfig.mode' failed to satisfy constraint: Member must satisfy enum value set: "

@@ -22,6 +22,7 @@ typedef struct shape
 } shape;
 
 static const shape config_shapes[] = {
+  { "Description", NULL, cJSON_String, LF_DEP_DESCRIPTION_MAX, "description" },
   { "Role", NULL, cJSON_String, 2048, "role" },
   { "KMSKeyArn", NULL, cJSON_String, 2048, "kmsKeyArn" },
   { "Environment", "Variables", cJSON_Object, 0, "environment.variables" },
