@@ -436,7 +436,6 @@ workers_wanted (judge *j)
   return true;
 }
 
-/* Started by it, and not done when its answer was there. */
 static bool
 segfault (judge *j)
 {
@@ -446,6 +445,7 @@ segfault (judge *j)
   return true;
 }
 
+/* Started by it, and not done when its answer was there. */
 static bool
 left_running (judge *j)
 {
